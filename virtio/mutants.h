@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Planted bugs. In every real build these macros are the identity; tests/mutants/run builds the
+ * tests once with each -DMUT=n and expects them to fail, which shows that the tests can.
+ */
+#ifndef MOTE_VIRTIO_MUTANTS_H
+#define MOTE_VIRTIO_MUTANTS_H
+
+#ifndef MUT
+#define MUT 0
+
+#endif
+
+#define MUT_INDEX_BAD(x)    (MUT != 1 && (x))	       /* 1: heads and links are not bounded */
+#define MUT_IOV_ROOM(x)	    (MUT == 2 ? 1 << 20 : (x)) /* 2: no cap on segments */
+#define MUT_WALK_ON(x)	    (MUT == 3 || (x))	       /* 3: loops are followed for ever */
+#define MUT_AVAIL_BAD(x)    (MUT != 4 && (x))	       /* 4: avail.idx is believed */
+#define MUT_IN_FLIGHT(x)    (MUT != 5 && (x))	       /* 5: a head may be in flight twice */
+#define MUT_QUEUE_FROZEN(x) (MUT != 6 && (x)) /* 6: rings may move under a running device */
+#define MUT_SECTOR_BAD(x)   (MUT != 7 && (x)) /* 7: requests past the end of the disk */
+/* 8: a descriptor is looked at in guest memory, where it can change between two looks */
+#define MUT_DESC(copy, ram) (MUT == 8 ? (const struct vring_desc *)(ram) : (copy))
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a device is to the transport, and the transport to a device.
+ *
+ * A device is a constant table of functions (struct virtio_ops) and its state, which begins with a
+ * struct virtio_dev. The transport (virtio_mmio.h) owns registers, feature negotiation, queue
+ * set-up and interrupts; a device hears of a queue only when it is checked and running.
+ *
+ * Threads: every function of the table is called on the event loop's thread, and so must every
+ * function below. vCPU threads never enter a device.
+ */
+#ifndef MOTE_VIRTIO_VIRTIO_DEV_H
+#define MOTE_VIRTIO_VIRTIO_DEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/virtq.h"
+#include "vmm/compiler.h"
+
+#define VIRTIO_MAX_QUEUES 4
+#define VIRTIO_CONFIG_MAX 128 /* bytes of device configuration space */
+
+struct virtio_dev;
+struct vmmio;
+
+struct virtio_ops {
+	const char *name; /* for messages and metrics */
+	uint32_t id;	  /* virtio 1.2 §5: device type */
+	uint16_t nr_queues;
+	uint16_t queue_max; /* entries, at most VIRTQ_SIZE_MAX */
+
+	/* The driver said DRIVER_OK: queues run, d->driver_features is final. NULL = nothing to do.
+	 */
+	void (*activate)(struct virtio_dev *d);
+	/* The driver resets the device. When it returns, nothing touches guest memory any more. */
+	void (*reset)(struct virtio_dev *d);
+	/* The driver notified queue `q`. */
+	void (*kick)(struct virtio_dev *d, unsigned int q);
+	/* Frees what the device holds; the last call. */
+	void (*release)(struct virtio_dev *d);
+};
+
+/* Counters, loop thread; read by anybody. */
+struct virtio_stats {
+	uint64_t kicks;	     /* notifications handled */
+	uint64_t interrupts; /* used-buffer interrupts sent */
+	uint64_t requests;   /* chains completed */
+	uint64_t failures;   /* requests that the host could not do */
+	uint64_t faults;     /* times the guest broke the rules */
+};
+
+struct virtio_dev {
+	const struct virtio_ops *ops;
+	struct vmmio *transport; /* set by vmmio_init */
+	const struct gmem *mem;	 /* set by vmmio_init */
+	uint64_t features;	 /* offered: VIRTIO_F_VERSION_1 and the device's own */
+	uint64_t driver_features;
+	struct virtq vq[VIRTIO_MAX_QUEUES];
+	uint32_t config_len; /* bytes of `config` that the guest may read */
+	uint8_t config[VIRTIO_CONFIG_MAX];
+	struct virtio_stats stats;
+};
+
+/*
+ * Publishes what was pushed to queue `q` and interrupts the driver when it wants that. Once after a
+ * batch, not once a request.
+ */
+void virtio_notify(struct virtio_dev *d, unsigned int q);
+
+/*
+ * Called when virtq_pop on queue `q` returned an error: the guest broke the rules. Stops the
+ * device, sets DEVICE_NEEDS_RESET (§2.1.1) and counts it; everything else goes on.
+ */
+void virtio_broken(struct virtio_dev *d, unsigned int q);
+
+/*
+ * Works through queue `q` for a device that completes each request at once: pops chains into *c,
+ * has `one` handle each (it returns the number of bytes written into the chain), and takes care of
+ * notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
+ * new event, so that other devices get their turn.
+ */
+void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
+		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c));
+
+#endif
