@@ -19,9 +19,11 @@
 #define MAGIC  0x74726976u /* "virt" */
 #define VENDOR 0x65746f6du /* "mote" */
 
-#define STATUS_KNOWN                                                                        \
-	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK | \
-	 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_FAILED)
+/* The bits that a driver sets (§2.1). */
+#define STATUS_KNOWN                                                          \
+	((uint32_t)(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |    \
+		    VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK | \
+		    VIRTIO_CONFIG_S_FAILED))
 
 static void raise_irq(struct vmmio *t, uint32_t bit)
 {
@@ -316,7 +318,7 @@ static void write_status_locked(struct vmmio *t, uint32_t v)
 	uint32_t old = t->state.status;
 
 	/* Bits are only ever added (§2.1.1); what we set ourselves is not the driver's to clear. */
-	if ((v & ~STATUS_KNOWN & ~VIRTIO_CONFIG_S_NEEDS_RESET) || (old & STATUS_KNOWN & ~v)) {
+	if ((v & ~(STATUS_KNOWN | VIRTIO_CONFIG_S_NEEDS_RESET)) || (old & STATUS_KNOWN & ~v)) {
 		guest_fault(t);
 		return;
 	}
