@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Armed and called on one thread at a time. */
+#include "tests/lib/fault.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static unsigned int calls_left; /* 0 = disarmed */
+static int fault_errno;
+static bool fault_hit;
+
+void fault_arm(unsigned int n, int error)
+{
+	calls_left = n;
+	fault_errno = error;
+	fault_hit = false;
+}
+
+bool fault_disarm(void)
+{
+	calls_left = 0;
+	return fault_hit;
+}
+
+unsigned int fault_open_fds(void)
+{
+	unsigned int nr = 0;
+	DIR *dir = opendir("/proc/self/fd");
+
+	if (!dir)
+		abort();
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+static bool fails(void)
+{
+	if (calls_left == 0 || --calls_left != 0)
+		return false;
+	fault_hit = true;
+	errno = fault_errno;
+	return true;
+}
+
+/* Declares, and passes on, one wrapped call; the linker gives these two names their meaning. */
+/* clang-format off */
+#define WRAP(type, name, params, args)                       \
+	type __real_##name params;                           \
+	type __wrap_##name params;                           \
+	type __wrap_##name params                            \
+	{                                                    \
+		return fails() ? (type)-1 : __real_##name args; \
+	}
+
+/* clang-format on */
+WRAP(int, eventfd, (unsigned int count, int flags), (count, flags))
+WRAP(int, epoll_create1, (int flags), (flags))
+WRAP(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev), (ep, op, fd, ev))
+WRAP(ssize_t, preadv, (int fd, const struct iovec *iov, int nr, off_t off), (fd, iov, nr, off))
+WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int nr, off_t off), (fd, iov, nr, off))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))

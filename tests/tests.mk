@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit, fuzz and race tests, planted bugs and lint. Included by the top Makefile, which sets BUILD and Q.
+#
+# Our code is compiled once for each kind of test, with that kind's compiler and sanitizers, into
+# $(TEST_OUT)/KIND/libmote.a; a test links its own object, tests/lib and what it needs of that archive.
+# Each run leaves PASS, FAIL and SKIP lines in $(RESULTS); tests/tally sums them up.
+
+TEST_OUT := $(BUILD)/tests
+RESULTS := $(TEST_OUT)/results
+TEST_CC ?= gcc
+TEST_CLANG ?= clang
+SAN ?= address,undefined
+FUZZ_SECONDS ?= 10
+RACE_SECONDS ?= 5
+
+# The warnings of every build; what only one compiler knows comes with it.
+# glibc hides with gnu11 what musl shows, hence _GNU_SOURCE.
+# glibc hides with gnu11 what musl shows, hence _GNU_SOURCE.
+TEST_WARN := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wwrite-strings -Wpointer-arith -Wcast-align -Wformat=2 -Wimplicit-fallthrough -Wconversion \
+	$(if $(filter 0,$(WERROR)),,-Werror)
+TEST_WARN_GCC := $(TEST_WARN) -Wframe-larger-than=4096 -Wlogical-op -Wduplicated-cond
+# Redzones of the sanitizers count as frame with clang, so it checks no frame sizes here.
+TEST_WARN_CLANG := $(TEST_WARN) -Werror=noderef
+
+TEST_CC_unit := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -Wno-frame-larger-than
+TEST_CC_fuzz := $(TEST_CLANG) $(TEST_WARN_CLANG) -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+# As released: what the optimizer makes of our accesses to guest memory is what is tested.
+TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -fno-strict-aliasing
+TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-frame-larger-than
+
+# System calls that tests/lib/fault.c can make fail.
+FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom
+TEST_LINK_unit := $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka
+TEST_LINK_fuzz := -fsanitize=fuzzer
+TEST_LINK_race :=
+TEST_LINK_tsan :=
+
+TEST_CODE := $(sort $(filter-out %/main.c,$(wildcard vmm/*.c vmm/x86/*.c virtio/*.c)))
+# Of the guest's init what computes; the rest is system calls by musl's prototypes.
+TEST_CODE_unit := $(TEST_CODE) $(wildcard $(addprefix kernel-config/init/,args.c config.c parmrk.c pattern.c text.c))
+TEST_CODE_fuzz := $(TEST_CODE)
+TEST_CODE_race := $(TEST_CODE)
+TEST_CODE_tsan := $(TEST_CODE)
+
+TEST_LIB := tests/lib/guest.c tests/lib/driver.c
+TEST_LIB_unit := $(TEST_LIB) tests/lib/fault.c tests/lib/line_buffer.c
+TEST_LIB_fuzz := $(TEST_LIB)
+TEST_LIB_race := $(TEST_LIB)
+TEST_LIB_tsan := $(TEST_LIB)
+
+# Programs of each kind; of those in tests/unit, test_* are tests and the rest are tools for tests.
+TEST_PROGS_unit := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*.c)))
+TEST_PROGS_fuzz := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TEST_PROGS_race := $(patsubst tests/race/%.c,%,$(sort $(wildcard tests/race/race_*.c)))
+TEST_PROGS_tsan := $(TEST_PROGS_race)
+TEST_DIR_unit := tests/unit
+TEST_DIR_fuzz := tests/fuzz
+TEST_DIR_race := tests/race
+TEST_DIR_tsan := tests/race
+
+# $(1) is rewritten only when its contents, $(2), change: what depends on it follows the flags.
+define test_stamp
+$(1): test-stamps
+	@mkdir -p $$(@D)
+	@echo '$(2)' | cmp -s - $$@ || echo '$(2)' >$$@
+endef
+
+# $(1): kind
+define test_kind
+$(call test_stamp,$(TEST_OUT)/$(1)/flags,$(TEST_CC_$(1)))
+$(call test_stamp,$(TEST_OUT)/$(1)/members,$(TEST_CODE_$(1)))
+
+$(TEST_OUT)/$(1)/%.o: %.c $(TEST_OUT)/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	$(Q)$(TEST_CC_$(1)) -g -I. -MMD -MP -c -o $$@ $$<
+
+# P: whole path names, as two folders may have files of the same name
+$(TEST_OUT)/$(1)/libmote.a: $(TEST_CODE_$(1):%.c=$(TEST_OUT)/$(1)/%.o) $(TEST_OUT)/$(1)/members
+	@rm -f $$@
+	$(Q)ar rcsP $$@ $$(filter %.o,$$^)
+
+$(TEST_PROGS_$(1):%=$(TEST_OUT)/$(1)/%): $(TEST_OUT)/$(1)/%: $(TEST_OUT)/$(1)/$(TEST_DIR_$(1))/%.o \
+		$(TEST_LIB_$(1):%.c=$(TEST_OUT)/$(1)/%.o) $(TEST_OUT)/$(1)/libmote.a
+	@echo "  LD      $$@"
+	$(Q)$(TEST_CC_$(1)) -pthread -o $$@ $$^ $(TEST_LINK_$(1))
+
+-include $(patsubst %.c,$(TEST_OUT)/$(1)/%.d,$(TEST_CODE_$(1)) $(TEST_LIB_$(1)) \
+	$(TEST_PROGS_$(1):%=$(TEST_DIR_$(1))/%.c))
+endef
+
+$(foreach kind,unit fuzz race tsan,$(eval $(call test_kind,$(kind))))
+
+.PHONY: test-stamps unit fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
+	$(TEST_PROGS_fuzz:%=run-fuzz/%) $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
+.SECONDARY:
+
+results-clean:
+	@rm -rf $(RESULTS)
+
+TEST_RUN := tests/run-one --results $(RESULTS)
+
+# ---- unit --------------------------------------------------------------------------------------
+
+unit: $(patsubst %,run-unit/%,$(filter test_%,$(TEST_PROGS_unit)))
+
+# Tools first: a test may run one.
+$(TEST_PROGS_unit:%=run-unit/%): run-unit/%: $(TEST_OUT)/unit/% \
+		$(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_unit)))
+	@$(TEST_RUN) --tap --timeout 120 unit/$* -- $<
+
+# ---- fuzz --------------------------------------------------------------------------------------
+
+fuzz: $(TEST_PROGS_fuzz:%=run-fuzz/%)
+
+# New inputs go to a scratch folder; tests/fuzz/corpus/NAME is only read, and all of it is run.
+$(TEST_PROGS_fuzz:%=run-fuzz/%): run-fuzz/%: $(TEST_OUT)/fuzz/%
+	@mkdir -p $(TEST_OUT)/fuzz/new/$* tests/fuzz/corpus/$(*:fuzz_%=%)
+	@$(TEST_RUN) --timeout $$(($(FUZZ_SECONDS) * 3 + 60)) fuzz/$* -- $< -max_total_time=$(FUZZ_SECONDS) \
+		-timeout=5 -rss_limit_mb=1024 -verbosity=0 -artifact_prefix=$(TEST_OUT)/fuzz/$*- \
+		$(TEST_OUT)/fuzz/new/$* tests/fuzz/corpus/$(*:fuzz_%=%)
+
+# ---- race --------------------------------------------------------------------------------------
+
+race: $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
+
+$(TEST_PROGS_race:%=run-race/%): run-race/%: $(TEST_OUT)/race/%
+	@$(TEST_RUN) --timeout $$(($(RACE_SECONDS) * 3 + 60)) race/$* -- $< $(RACE_SECONDS)
+
+$(TEST_PROGS_tsan:%=run-tsan/%): run-tsan/%: $(TEST_OUT)/tsan/%
+	@$(TEST_RUN) --timeout $$(($(RACE_SECONDS) * 3 + 60)) tsan/$* -- $< $(RACE_SECONDS)
+
+# ---- lint, planted bugs --------------------------------------------------------------------------
+
+lint:
+	@tests/lint/run $(TEST_OUT)/lint $(RESULTS)
+
+mutants:
+	@tests/mutants/run $(TEST_OUT)/mutants $(RESULTS)
