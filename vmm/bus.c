@@ -10,7 +10,10 @@
 int bus_add(struct bus *b, uint64_t addr, uint64_t len, const struct bus_ops *ops, void *ctx)
 {
 	unsigned int at = b->nr;
+	uint64_t end;
 
+	if (len == 0 || len > GIB(4) || __builtin_add_overflow(addr, len, &end))
+		return -EINVAL;
 	if (b->nr == BUS_MAX_RANGES)
 		return -ENOSPC;
 	for (unsigned int i = 0; i < b->nr; i++) {

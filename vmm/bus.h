@@ -34,7 +34,10 @@ struct bus {
 	struct bus_range range[BUS_MAX_RANGES]; /* sorted by addr, disjoint */
 };
 
-/* Adds a range; before the guest runs. -EEXIST: overlaps another; -ENOSPC: table full. */
+/*
+ * Adds a range; before the guest runs. -EINVAL: empty, wrapping, or longer than the 4 GiB that an
+ * offset can tell; -EEXIST: overlaps another; -ENOSPC: table full.
+ */
 int bus_add(struct bus *b, uint64_t addr, uint64_t len, const struct bus_ops *ops, void *ctx)
 	MUST_CHECK;
 
