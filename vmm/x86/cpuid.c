@@ -32,25 +32,36 @@
 #define XSAVE_N_SUPERVISOR  BIT(0)
 #define XSAVE_N_ALIGNED	    BIT(1)
 
-#define XSAVE_LEGACY_LEN    576u /* FXSAVE area and header: x87 and SSE need no more */
+/* What XCR0 may hold without a permission from the host: x87, SSE, AVX, MPX, AVX-512, PKRU. */
+#define XCR0_PLAIN	 0x2ffull
 
-#define TOPO_TYPE_SMT	    (1u << 8)
-#define TOPO_TYPE_CORE	    (2u << 8)
+#define XSAVE_LEGACY_LEN 576u /* FXSAVE area and header: x87 and SSE need no more */
 
-#define LAPIC_HZ	    1000000000u /* KVM's local APIC timer ticks once a nanosecond */
-#define LAPIC_KHZ	    1000000u
-#define MAX_TSC_GHZ4	    4294u /* LAPIC_KHZ times this still has 32 bits */
+#define TOPO_TYPE_SMT	 (1u << 8)
+#define TOPO_TYPE_CORE	 (2u << 8)
 
-static struct kvm_cpuid_entry2 *find(struct cpuid_table *t, uint32_t leaf, uint32_t index)
+#define LAPIC_HZ	 1000000000u /* KVM's local APIC timer ticks once a nanosecond */
+#define LAPIC_KHZ	 1000000u
+#define MAX_TSC_GHZ4	 4294u /* LAPIC_KHZ times this still has 32 bits */
+
+static const struct kvm_cpuid_entry2 *find_const(const struct cpuid_table *t, uint32_t leaf,
+						 uint32_t index)
 {
 	for (uint32_t i = 0; i < t->nent; i++) {
-		struct kvm_cpuid_entry2 *ent = &t->entries[i];
+		const struct kvm_cpuid_entry2 *ent = &t->entries[i];
 
 		if (ent->function == leaf &&
 		    (ent->index == index || !(ent->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
 			return ent;
 	}
 	return NULL;
+}
+
+static struct kvm_cpuid_entry2 *find(struct cpuid_table *t, uint32_t leaf, uint32_t index)
+{
+	const struct kvm_cpuid_entry2 *ent = find_const(t, leaf, index);
+
+	return ent ? &t->entries[ent - t->entries] : NULL;
 }
 
 /* Highest leaf of the range that starts at `base`. */
@@ -384,6 +395,13 @@ void cpuid_normalise(struct cpuid_table *t, const struct cpuid_vm *vm)
 	set_topology(t, vm);
 	set_frequency(t, vm);
 	set_xsave(t);
+}
+
+uint64_t cpuid_xcr0(const struct cpuid_table *t)
+{
+	const struct kvm_cpuid_entry2 *ent = find_const(t, 0xd, 0);
+
+	return ent ? ent->eax & XCR0_PLAIN : 0;
 }
 
 void cpuid_set_vcpu(struct cpuid_table *t, unsigned int index)

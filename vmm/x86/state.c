@@ -5,11 +5,10 @@
  */
 #include "vmm/x86/state.h"
 
-#include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
+#include "vmm/kvm.h"
 #include "vmm/util.h"
 #include "vmm/x86/boot.h"
 
@@ -29,23 +28,6 @@
 #define FPU_CONTROL_RESET      0x37fu
 #define MXCSR_RESET	       0x1f80u
 
-/* The type of a request is libc's choice: int with musl, where half of KVM's are negative. */
-#ifdef __GLIBC__
-#define IOCTL_REQUEST(r) (r)
-#else
-#define IOCTL_REQUEST(r) ((int)(r))
-#endif
-
-static int vcpu_ioctl(int fd, unsigned long request, void *arg)
-{
-	int ret;
-
-	do {
-		ret = ioctl(fd, IOCTL_REQUEST(request), arg);
-	} while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : ret;
-}
-
 static int set_msrs(int fd, unsigned int index, struct err *e)
 {
 	/* struct kvm_msrs, with room for its entries. */
@@ -64,7 +46,7 @@ static int set_msrs(int fd, unsigned int index, struct err *e)
 			{ .index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLED | MTRR_WRITE_BACK },
 		},
 	};
-	int ret = vcpu_ioctl(fd, KVM_SET_MSRS, &msrs);
+	int ret = kvm_ioctl(fd, KVM_SET_MSRS, (unsigned long)&msrs);
 
 	if (ret < 0)
 		return err_sys(e, ret, "vCPU %u: set %u MSRs", index, msrs.nr);
@@ -77,9 +59,28 @@ static int set_msrs(int fd, unsigned int index, struct err *e)
 static int set_fpu(int fd, unsigned int index, struct err *e)
 {
 	struct kvm_fpu fpu = { .fcw = FPU_CONTROL_RESET, .mxcsr = MXCSR_RESET };
-	int ret = vcpu_ioctl(fd, KVM_SET_FPU, &fpu);
+	int ret = kvm_ioctl(fd, KVM_SET_FPU, (unsigned long)&fpu);
 
 	return ret < 0 ? err_sys(e, ret, "vCPU %u: set the FPU state", index) : 0;
+}
+
+/*
+ * XCR0 starts with everything that Linux will enable, not with x87 alone as after a reset. KVM
+ * derives the XSAVE size in CPUID from the XCR0 that it knows of; where KVM itself is emulated
+ * (testbed), it does not see the guest's XSETBV, and size and components would never agree.
+ */
+static int set_xcr0(int fd, unsigned int index, uint64_t xcr0, struct err *e)
+{
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = xcr0 } } };
+	int ret;
+
+	if (xcr0 == 0)
+		return 0;
+	ret = kvm_ioctl(fd, KVM_SET_XCRS, (unsigned long)&xcrs);
+	if (ret < 0)
+		return err_sys(e, ret, "vCPU %u: set XCR0 to 0x%llx", index,
+			       (unsigned long long)xcr0);
+	return 0;
 }
 
 /* Virtual wire mode, as firmware leaves it: interrupts of the 8259 on LINT0, NMI on LINT1. */
@@ -87,13 +88,13 @@ static int set_lapic(int fd, unsigned int index, struct err *e)
 {
 	const uint32_t extint = APIC_MODE_EXTINT, nmi = APIC_MODE_NMI;
 	struct kvm_lapic_state lapic;
-	int ret = vcpu_ioctl(fd, KVM_GET_LAPIC, &lapic);
+	int ret = kvm_ioctl(fd, KVM_GET_LAPIC, (unsigned long)&lapic);
 
 	if (ret < 0)
 		return err_sys(e, ret, "vCPU %u: get the local APIC", index);
 	memcpy(lapic.regs + APIC_LVT_LINT0, &extint, sizeof(extint));
 	memcpy(lapic.regs + APIC_LVT_LINT1, &nmi, sizeof(nmi));
-	ret = vcpu_ioctl(fd, KVM_SET_LAPIC, &lapic);
+	ret = kvm_ioctl(fd, KVM_SET_LAPIC, (unsigned long)&lapic);
 	return ret < 0 ? err_sys(e, ret, "vCPU %u: set the local APIC", index) : 0;
 }
 
@@ -101,24 +102,27 @@ static int set_registers(int fd, unsigned int index, const struct kernel_image *
 {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	int ret = vcpu_ioctl(fd, KVM_GET_SREGS, &sregs);
+	int ret = kvm_ioctl(fd, KVM_GET_SREGS, (unsigned long)&sregs);
 
 	if (ret < 0)
 		return err_sys(e, ret, "vCPU %u: get the system registers", index);
 	boot_regs(k, &regs, &sregs);
-	ret = vcpu_ioctl(fd, KVM_SET_SREGS, &sregs);
+	ret = kvm_ioctl(fd, KVM_SET_SREGS, (unsigned long)&sregs);
 	if (ret < 0)
 		return err_sys(e, ret, "vCPU %u: set the system registers", index);
-	ret = vcpu_ioctl(fd, KVM_SET_REGS, &regs);
+	ret = kvm_ioctl(fd, KVM_SET_REGS, (unsigned long)&regs);
 	return ret < 0 ? err_sys(e, ret, "vCPU %u: set the registers", index) : 0;
 }
 
-int x86_vcpu_reset(int vcpu_fd, unsigned int index, const struct kernel_image *k, struct err *e)
+int x86_vcpu_reset(int vcpu_fd, unsigned int index, const struct cpuid_table *t,
+		   const struct kernel_image *k, struct err *e)
 {
 	int ret = set_msrs(vcpu_fd, index, e);
 
 	if (ret == 0)
 		ret = set_fpu(vcpu_fd, index, e);
+	if (ret == 0)
+		ret = set_xcr0(vcpu_fd, index, cpuid_xcr0(t), e);
 	/* The others get an INIT before they run, which would undo the rest. */
 	if (ret < 0 || index != 0)
 		return ret;
