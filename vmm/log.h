@@ -10,6 +10,7 @@
 
 /* "mote: <message>\n". Control characters in the message become '?'. */
 void log_error(const char *fmt, ...) PRINTF(1, 2);
+void log_info(const char *fmt, ...) PRINTF(1, 2);
 void log_warn(const char *fmt, ...) PRINTF(1, 2);
 
 /*

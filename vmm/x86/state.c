@@ -5,6 +5,7 @@
  */
 #include "vmm/x86/state.h"
 
+#include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
 

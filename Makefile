@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# One makefile for everything; the folders add their rules as fragments. `make help` lists what there is.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+CC_MUSL ?= musl-gcc
+STRIP ?= strip
+OBJCOPY ?= objcopy
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+.PHONY: all help run check clean install uninstall deps compile guest
+all: compile guest
+
+# ---- the monitor --------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wwrite-strings -Wpointer-arith -Wcast-align -Wformat=2 -Wimplicit-fallthrough -Wconversion \
+	-Wframe-larger-than=4096 -Wlogical-op -Wduplicated-cond \
+	$(if $(filter 0,$(WERROR)),,-Werror)
+
+# Hardening stands apart from warnings: these change what the program is.
+HARDEN := -fstack-protector-strong -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE
+
+# The kernel's own headers (linux/, asm/) come after musl's.
+KERNEL_HEADERS := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+
+# -flto: the guest memory accessors are functions of their own and should cost nothing.
+CFLAGS_MOTE := -std=gnu11 -O2 -g -flto -fno-strict-aliasing -ffunction-sections \
+	-fsanitize-undefined-trap-on-error $(WARN) $(HARDEN) \
+	-I. $(KERNEL_HEADERS) $(CFLAGS)
+LDFLAGS_MOTE := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections \
+	-Wl,--build-id=sha1 $(LDFLAGS)
+
+# Input that a guest controls is handled here: out-of-range indices and overflows trap at once.
+TRAP := -fsanitize=bounds,signed-integer-overflow,shift
+
+MOTE_SRCS := $(sort $(wildcard vmm/*.c vmm/x86/*.c virtio/*.c))
+MOTE_OBJS := $(MOTE_SRCS:%.c=$(BUILD)/obj/%.o)
+
+$(BUILD)/obj/virtio/%.o: CFLAGS_TRAP := $(TRAP)
+
+# Rewritten only when its contents change, so that new flags rebuild and nothing else does.
+FLAGS_NOW := $(CC_MUSL) $(CFLAGS_MOTE) $(TRAP) $(LDFLAGS_MOTE) $(MOTE_SRCS)
+$(BUILD)/obj/flags: force
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
+.PHONY: force
+force:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) $(CFLAGS_TRAP) -MMD -MP -c -o $@ $<
+
+# Frames grow where the linker inlines start-up code into main, whose stack is large; every function
+# by itself was held to 4096 bytes. The symbols stay beside the program, where gdb finds them.
+$(BUILD)/mote: $(MOTE_OBJS)
+	@echo "  LINK    $@"
+	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) -Wframe-larger-than=16384 $(LDFLAGS_MOTE) -o $@.unstripped $(MOTE_OBJS)
+	$(Q)$(OBJCOPY) --only-keep-debug $@.unstripped $@.debug
+	$(Q)$(STRIP) -o $@.tmp $@.unstripped
+	$(Q)$(OBJCOPY) --add-gnu-debuglink=$@.debug $@.tmp
+	$(Q)mv $@.tmp $@ && rm $@.unstripped
+
+-include $(MOTE_OBJS:.o=.d)
+
+compile: $(BUILD)/mote
+
+# ---- the folders' own rules ---------------------------------------------------------------------
+
+include $(wildcard kernel-config/kernel.mk kernel-config/images.mk tests/testbed/testbed.mk \
+	tests/tests.mk benchmarks/bench.mk docs/docs.mk)
+
+guest: $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio $(BUILD)/guest/initrd-min.cpio \
+	$(BUILD)/guest/rootfs.ext4
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A microVM's configuration: plain, validated data with its files already open, so that every
+ * error came back to the request that caused it. Whoever fills it in (command line, API) owns it;
+ * vm_build takes over the drives.
+ */
+#ifndef MOTE_VMM_CONFIG_H
+#define MOTE_VMM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/blk_file.h"
+#include "vmm/console.h"
+#include "vmm/loader.h"
+#include "vmm/x86/layout.h"
+
+#define VM_MAX_DRIVES  8
+#define VM_MIN_MEM_MIB 16u
+#define VM_PATH_MAX    256
+
+enum mem_backing {
+	MEM_THP,     /* anonymous, transparent huge pages: quickest to boot */
+	MEM_SMALL,   /* anonymous, 4 KiB pages: least memory */
+	MEM_HUGETLB, /* explicit 2 MiB pages, which the host must have set aside */
+};
+
+struct vm_config {
+	unsigned int nr_vcpus; /* 1 to MAX_VCPUS */
+	uint64_t mem_mib;
+	enum mem_backing backing;
+	enum load_mode load;
+	int kernel_fd;		       /* stays the owner's */
+	char kernel_name[VM_PATH_MAX]; /* for messages */
+	int initrd_fd;		       /* -1 = none; stays the owner's */
+	char initrd_name[VM_PATH_MAX];
+	char cmdline[CMDLINE_MAX];	/* without the words that announce devices */
+	char cmdline_tail[CMDLINE_MAX]; /* after them: the user's words, which may end in "-- ..."
+					 */
+	unsigned int nr_drives;
+	struct blk_file drive[VM_MAX_DRIVES];
+	bool rng;
+	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
+	bool com2;			  /* the second port exists */
+};
+
+#endif

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Event-loop thread. */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "vmm/util.h"
+
+#define ESCAPE	 0x01 /* Ctrl-A */
+#define CHUNK	 1024u
+#define STALL_NS 100000000
+#define STALL_MS (STALL_NS / 1000000)
+
+/*
+ * A non-blocking descriptor of our own for what `fd` refers to. O_NONBLOCK belongs to the open
+ * file, which we may share with a shell: so the file is opened anew. Where that is not possible
+ * (sockets, another user's terminal) the flag is set on a duplicate, which does reach the others.
+ */
+static int open_nonblocking(int fd, int flags)
+{
+	char path[32];
+	struct stat st;
+	int mine;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))) {
+		mine = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		if (mine >= 0)
+			return mine;
+	}
+	mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (mine >= 0 && !S_ISREG(st.st_mode))
+		fcntl(mine, F_SETFL, fcntl(mine, F_GETFL) | O_NONBLOCK);
+	return mine;
+}
+
+static void set_stall_timer(struct console *c, bool on)
+{
+	struct itimerspec t = { .it_value.tv_nsec = on ? STALL_NS : 0 };
+
+	if (c->timer_fd >= 0)
+		timerfd_settime(c->timer_fd, 0, &t, NULL);
+}
+
+static void close_output(struct console *c)
+{
+	ev_del(c->loop, &c->out);
+	close(c->out_fd);
+	c->out_fd = -1;
+	c->out_blocked = false;
+	set_stall_timer(c, false);
+}
+
+/* Takes one chunk from the UART to the reader. Bytes moved; 0: nothing to do, or reader is full. */
+static uint32_t write_chunk(struct console *c)
+{
+	uint8_t buf[CHUNK];
+	uint32_t n = serial_tx_peek(c->uart, buf, sizeof(buf));
+	ssize_t w;
+
+	if (n == 0)
+		return 0;
+	if (c->out_fd < 0) {
+		serial_tx_consume(c->uart, n);
+		return n;
+	}
+	do {
+		w = write(c->out_fd, buf, n);
+	} while (w < 0 && errno == EINTR);
+	if (w < 0 && errno == EAGAIN) {
+		c->out_blocked = true;
+		return 0;
+	}
+	if (w < 0) { /* the reader is gone, or the disk is full: nobody to write to */
+		close_output(c);
+		w = n;
+	}
+	serial_tx_consume(c->uart, (uint32_t)w);
+	return (uint32_t)w;
+}
+
+static void drain_output(struct console *c)
+{
+	bool was_blocked = c->out_blocked;
+	bool progress = false;
+
+	c->out_blocked = false;
+	while (write_chunk(c) > 0)
+		progress = true;
+	if (c->out_fd < 0)
+		return;
+	if (c->out_blocked != was_blocked)
+		/* EPERM for a regular file, which never blocks. */
+		(void)!ev_mod(c->loop, &c->out, c->out_blocked ? EPOLLOUT : 0);
+	if (c->out_blocked && (progress || !was_blocked))
+		set_stall_timer(c, true);
+	else if (!c->out_blocked && was_blocked)
+		set_stall_timer(c, false);
+}
+
+/* Handles Ctrl-A sequences in place; returns how many bytes are left for the guest. */
+static uint32_t filter_keys(struct console *c, uint8_t *buf, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!c->escape && buf[i] == ESCAPE) {
+			c->escape = true;
+			continue;
+		}
+		if (!c->escape) {
+			buf[kept++] = buf[i];
+			continue;
+		}
+		c->escape = false;
+		if (buf[i] == 'x')
+			c->config.on_key(c->config.ctx, CONSOLE_EXIT);
+		else if (buf[i] == 'd')
+			c->config.on_key(c->config.ctx, CONSOLE_CTRL_ALT_DEL);
+		else
+			buf[kept++] = buf[i]; /* Ctrl-A Ctrl-A, or a slip of the finger */
+	}
+	return kept;
+}
+
+static void end_input(struct console *c)
+{
+	ev_del(c->loop, &c->in);
+	close(c->in_fd);
+	c->in_fd = -1;
+	if (c->config.eof_as_break)
+		serial_rx_break(c->uart);
+}
+
+/* Reads what the UART has room for; stops watching while it has none. */
+static void pump_input(struct console *c)
+{
+	uint8_t buf[CHUNK];
+
+	while (c->in_fd >= 0) {
+		uint32_t room = serial_rx_room(c->uart);
+		ssize_t n;
+
+		if (room == 0) {
+			if (c->in_watched && ev_mod(c->loop, &c->in, 0) == 0)
+				c->in_watched = false;
+			return;
+		}
+		if (!c->in_watched && ev_mod(c->loop, &c->in, EPOLLIN) == 0)
+			c->in_watched = true;
+		n = read(c->in_fd, buf, min_u64(room, sizeof(buf)));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			end_input(c);
+			return;
+		}
+		if (c->config.on_key)
+			n = filter_keys(c, buf, (uint32_t)n);
+		serial_rx_push(c->uart, buf, (uint32_t)n);
+	}
+}
+
+static void on_wake(void *ctx, uint32_t events)
+{
+	struct console *c = ctx;
+
+	(void)events;
+	if (!c->out_blocked)
+		drain_output(c);
+	if (!c->in_watched)
+		pump_input(c);
+}
+
+static void on_input(void *ctx, uint32_t events)
+{
+	(void)events;
+	pump_input(ctx);
+}
+
+static void on_output(void *ctx, uint32_t events)
+{
+	(void)events;
+	drain_output(ctx);
+}
+
+static void on_stall(void *ctx, uint32_t events)
+{
+	struct console *c = ctx;
+
+	(void)events;
+	set_stall_timer(c, false);
+	if (c->out_blocked)
+		serial_tx_give_up(c->uart);
+}
+
+int console_init(struct console *c, struct evloop *loop, const struct console_config *config,
+		 struct err *e)
+{
+	memset(c, 0, sizeof(*c));
+	c->config = *config;
+	c->loop = loop;
+	c->in_fd = c->out_fd = c->timer_fd = -1;
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake_fd < 0)
+		return err_sys(e, -errno, "eventfd");
+	if (config->out_fd >= 0)
+		c->out_fd = open_nonblocking(config->out_fd, O_WRONLY);
+	if (config->in_fd >= 0)
+		c->in_fd = open_nonblocking(config->in_fd, O_RDONLY);
+	if (!config->wait_for_reader)
+		c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return 0;
+}
+
+int console_attach(struct console *c, struct serial *uart, struct err *e)
+{
+	int r;
+
+	c->uart = uart;
+	r = ev_add(c->loop, &c->wake, c->wake_fd, EPOLLIN | EPOLLET, on_wake, c);
+	if (r == 0 && c->timer_fd >= 0)
+		r = ev_add(c->loop, &c->timer, c->timer_fd, EPOLLIN, on_stall, c);
+	if (r == 0 && c->out_fd >= 0) {
+		r = ev_add(c->loop, &c->out, c->out_fd, 0, on_output, c);
+		if (r == -EPERM)
+			r = 0; /* a regular file */
+	}
+	if (r < 0)
+		return err_sys(e, r, "console: epoll");
+	if (c->in_fd >= 0) {
+		r = ev_add(c->loop, &c->in, c->in_fd, EPOLLIN, on_input, c);
+		c->in_watched = r == 0;
+		if (r == -EPERM)
+			r = 0; /* a regular file: read as room appears */
+		if (r < 0)
+			return err_sys(e, r, "console: epoll");
+		if (!c->in_watched)
+			pump_input(c);
+	}
+	return 0;
+}
+
+void console_flush(struct console *c)
+{
+	int patience = c->config.wait_for_reader ? -1 : STALL_MS;
+
+	if (!c->uart)
+		return;
+	for (;;) {
+		struct pollfd p = { .fd = c->out_fd, .events = POLLOUT };
+
+		c->out_blocked = false;
+		while (write_chunk(c) > 0)
+			continue;
+		if (!c->out_blocked || poll(&p, 1, patience) == 0)
+			return;
+	}
+}
+
+void console_release(struct console *c)
+{
+	ev_del(c->loop, &c->wake);
+	ev_del(c->loop, &c->timer);
+	ev_del(c->loop, &c->in);
+	ev_del(c->loop, &c->out);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
+	if (c->timer_fd >= 0)
+		close(c->timer_fd);
+	if (c->in_fd >= 0)
+		close(c->in_fd);
+	if (c->out_fd >= 0)
+		close(c->out_fd);
+}

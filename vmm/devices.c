@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Builder thread; the report_fns are called on vCPU threads. */
+#include "vmm/devices.h"
+
+#include <errno.h>
+#include <linux/virtio_mmio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+/* ---- what the guest says about itself: vCPU threads ------------------------------------------ */
+
+static void on_booted(void *ctx)
+{
+	struct vm *vm = ctx;
+	struct timespec t;
+	uint64_t none = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	atomic_compare_exchange_strong(&vm->booted_ns, &none,
+				       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
+}
+
+static void on_exit_status(void *ctx, uint8_t status)
+{
+	struct vm *vm = ctx;
+
+	atomic_store(&vm->exit_status, status);
+}
+
+static void on_power_off(void *ctx)
+{
+	vm_set_end(ctx, VM_POWER_OFF);
+}
+
+static void on_reset(void *ctx)
+{
+	vm_set_end(ctx, VM_RESET);
+}
+
+static const struct report_fns report_fns = {
+	.booted = on_booted,
+	.exit_status = on_exit_status,
+	.power_off = on_power_off,
+	.reset = on_reset,
+};
+
+/* ---- platform devices ------------------------------------------------------------------------ */
+
+static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, struct err *e)
+{
+	static const struct {
+		uint16_t port;
+		uint32_t gsi;
+	} com[] = { { COM1_PORT, COM1_GSI }, { COM2_PORT, COM2_GSI } };
+	int irq_fd;
+	int r;
+
+	irq_fd = kvm_irqfd(&vm->kvm, com[i].gsi, e);
+	if (irq_fd < 0)
+		return irq_fd;
+	r = console_init(&vm->console[i], vm->loop, &c->console[i], e);
+	if (r < 0) {
+		close(irq_fd);
+		return r;
+	}
+	serial_init(&vm->serial[i], irq_fd, vm->console[i].wake_fd);
+	vm->nr_ports = i + 1;
+	r = console_attach(&vm->console[i], &vm->serial[i], e);
+	if (r < 0)
+		return r;
+	return bus_add(&vm->pio, com[i].port, SERIAL_PORTS, &serial_bus_ops, &vm->serial[i]);
+}
+
+static int add_i8042(struct vm *vm, struct err *e)
+{
+	int irq_fd = kvm_irqfd(&vm->kvm, I8042_GSI, e);
+
+	if (irq_fd < 0)
+		return irq_fd;
+	i8042_init(&vm->i8042, irq_fd, on_reset, vm);
+	vm->has_i8042 = true;
+	return bus_add(&vm->pio, I8042_PORT, I8042_PORTS, &i8042_bus_ops, &vm->i8042);
+}
+
+int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e)
+{
+	int r = add_serial(vm, c, 0, e);
+
+	if (r == 0 && c->com2)
+		r = add_serial(vm, c, 1, e);
+	if (r == 0)
+		r = add_i8042(vm, e);
+	if (r < 0)
+		return r;
+	vm->platform.com2 = c->com2;
+	vm->report = (struct report){ .fns = &report_fns, .ctx = vm };
+	r = bus_add(&vm->mmio, REPORT_GPA, REPORT_LEN, &report_bus_ops, &vm->report);
+	if (r == 0)
+		r = bus_add(&vm->pio, ACPI_SLEEP_CTL_PORT,
+			    ACPI_RESET_PORT - ACPI_SLEEP_CTL_PORT + 1, &report_acpi_ops,
+			    &vm->report);
+	return r < 0 ? err_sys(e, r, "platform devices") : 0;
+}
+
+/* ---- virtio devices -------------------------------------------------------------------------- */
+
+/* Binds the doorbell of each queue: the guest's write wakes the loop without leaving the kernel. */
+static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t gpa, struct err *e)
+{
+	for (unsigned int q = 0; q < t->dev->ops->nr_queues; q++) {
+		int r = kvm_ioeventfd(&vm->kvm, t->kick[q].fd, gpa + VIRTIO_MMIO_QUEUE_NOTIFY, q,
+				      e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * Puts a prepared device into the machine: transport, window, interrupt. From here on the
+ * transport releases it; when this fails before, the device is released here.
+ */
+static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, struct err *e)
+{
+	unsigned int i = vm->nr_devices;
+	struct platform_virtio at = {
+		.gpa = VIRTIO_MMIO_GPA + (uint64_t)i * VIRTIO_MMIO_LEN,
+		.len = VIRTIO_MMIO_LEN,
+		.gsi = GSI_VIRTIO_FIRST + i,
+	};
+	struct vmmio_host host = { .mem = &vm->memory.gmem, .loop = vm->loop };
+	int r;
+
+	host.irq_fd = kvm_irqfd(&vm->kvm, at.gsi, e);
+	r = host.irq_fd;
+	if (r >= 0) {
+		r = vmmio_init(&slot->transport, d, &host);
+		if (r < 0) {
+			close(host.irq_fd);
+			err_sys(e, r, "%s device", d->ops->name);
+		}
+	}
+	if (r < 0) {
+		if (d->ops->release)
+			d->ops->release(d);
+		return r;
+	}
+	vm->platform.virtio[i] = at;
+	vm->platform.nr_virtio = vm->nr_devices = i + 1;
+	r = bus_add(&vm->mmio, at.gpa, at.len, &vmmio_bus_ops, &slot->transport);
+	if (r < 0)
+		return err_sys(e, r, "%s device", d->ops->name);
+	return bind_doorbells(vm, &slot->transport, at.gpa, e);
+}
+
+int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < c->nr_drives; i++) {
+		struct vm_device *slot = &vm->device[vm->nr_devices];
+
+		if (r < 0) { /* too late for this one, but it is ours to close */
+			blk_file_close(&c->drive[i]);
+			continue;
+		}
+		blk_init(&slot->blk, &c->drive[i]);
+		r = plug(vm, slot, &slot->blk.dev, e);
+	}
+	c->nr_drives = 0;
+	if (r == 0 && c->rng) {
+		struct vm_device *slot = &vm->device[vm->nr_devices];
+
+		rng_init(&slot->rng);
+		r = plug(vm, slot, &slot->rng.dev, e);
+	}
+	return r;
+}
+
+void devices_release(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		vmmio_release(&vm->device[i].transport);
+	vm->nr_devices = 0;
+	for (unsigned int i = 0; i < vm->nr_ports; i++) {
+		console_release(&vm->console[i]);
+		serial_release(&vm->serial[i]);
+	}
+	vm->nr_ports = 0;
+	if (vm->has_i8042)
+		i8042_release(&vm->i8042);
+	vm->has_i8042 = false;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the words after `mote run` to a configuration. Main thread. */
+#ifndef MOTE_VMM_RUN_OPTIONS_H
+#define MOTE_VMM_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/config.h"
+
+struct run_options {
+	const char *kernel;	  /* NULL = the one installed with us */
+	const char *initrd;	  /* NULL = none, or ours where a command needs it */
+	char rootfs[VM_PATH_MAX]; /* "" = none */
+	bool rootfs_read_only;
+	const char *append;	    /* NULL = nothing */
+	const char *const *command; /* NULL-terminated; NULL = none */
+	uint64_t cpus;
+	uint64_t mem_mib;
+	uint64_t start_us; /* CLOCK_MONOTONIC; 0 = not given */
+	enum load_mode load;
+	enum mem_backing backing;
+	bool entropy;
+	bool boot_timer;
+	bool help;
+};
+
+/* Reads the arguments; -EINVAL with *e set. argv must outlive *o. */
+int run_options_parse(struct run_options *o, int argc, char **argv, struct err *e) MUST_CHECK;
+
+void run_options_help(void);
+
+/*
+ * Opens what the options name and fills *c in. On failure *e is set and nothing stays open; on
+ * success run_config_release closes the rest.
+ */
+int run_config(const struct run_options *o, struct vm_config *c, struct err *e) MUST_CHECK;
+
+void run_config_release(struct vm_config *c);
+
+#endif

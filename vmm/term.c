@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Main thread; term_restore also from signal handlers. */
+#include "vmm/term.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "vmm/util.h"
+
+/* What a signal handler needs can only be global. */
+static struct termios saved;
+static volatile sig_atomic_t taken_fd = -1;
+
+bool term_usable(int fd)
+{
+	return isatty(fd) && tcgetpgrp(fd) == getpgrp();
+}
+
+void term_restore(void)
+{
+	int fd = taken_fd;
+
+	if (fd < 0)
+		return;
+	taken_fd = -1;
+	tcsetattr(fd, TCSANOW, &saved);
+}
+
+/* A crash must not leave a terminal that does not echo. */
+static void on_fatal(int sig)
+{
+	term_restore();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+int term_raw(int fd)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	struct sigaction sa = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
+	struct termios raw;
+
+	if (tcgetattr(fd, &saved) < 0)
+		return -errno;
+	raw = saved;
+	cfmakeraw(&raw);
+	/* The guest's own terminal driver has turned newlines into CR LF already. */
+	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
+		sigaction(fatal[i], &sa, NULL);
+	atexit(term_restore);
+	taken_fd = fd;
+	if (tcsetattr(fd, TCSANOW, &raw) < 0) {
+		taken_fd = -1;
+		return -errno;
+	}
+	return 0;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vcpu_main and what it calls: the vCPU's own thread. The rest: builder and loop thread. */
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define STACK_BYTES 65536u
+
+static void on_kick(int sig)
+{
+	(void)sig; /* its arrival is what matters: KVM_RUN returns with EINTR */
+}
+
+void vcpu_setup_kick(void)
+{
+	struct sigaction sa = { .sa_handler = on_kick };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGRTMIN, &sa, NULL);
+}
+
+int vcpu_init(struct vcpu *v, int vm_fd, unsigned int index, size_t run_size, struct err *e)
+{
+	v->index = index;
+	v->fd = ioctl(vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (v->fd < 0)
+		return err_sys(e, -errno, "KVM_CREATE_VCPU: vCPU %u", index);
+	v->run_size = run_size;
+	v->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		int r = err_sys(e, -errno, "vCPU %u: mapping its shared area", index);
+
+		v->run = NULL;
+		close(v->fd);
+		v->fd = -1;
+		return r;
+	}
+	return 0;
+}
+
+void vcpu_release(struct vcpu *v)
+{
+	if (!v->run)
+		return;
+	munmap(v->run, v->run_size);
+	close(v->fd);
+	v->run = NULL;
+}
+
+/*
+ * Port I/O. String instructions come as `count` accesses to one port, with their data one after
+ * the other.
+ */
+static void handle_io(const struct vcpu *v)
+{
+	const struct kvm_run *run = v->run;
+	uint8_t *data = (uint8_t *)v->run + run->io.data_offset;
+	uint16_t port = run->io.port;
+	uint8_t size = run->io.size;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			bus_write(v->pio, port, data, size);
+		else
+			bus_read(v->pio, port, data, size);
+	}
+}
+
+static void handle_mmio(struct vcpu *v)
+{
+	struct kvm_run *run = v->run;
+
+	if (run->mmio.is_write)
+		bus_write(v->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	else
+		bus_read(v->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+}
+
+static void log_failure(const struct vcpu *v)
+{
+	const struct kvm_run *run = v->run;
+
+	if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+		log_error("vCPU %u: the processor refused to enter the guest: reason 0x%llx",
+			  v->index,
+			  (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+	else if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+		log_error("vCPU %u: KVM internal error, suberror %u (3: event delivery, 1: "
+			  "emulation of an instruction)",
+			  v->index, run->internal.suberror);
+	else
+		log_error("vCPU %u: unexpected exit reason %u from KVM", v->index,
+			  run->exit_reason);
+}
+
+/* Enters the guest until something ends this vCPU. */
+static enum vcpu_end run_guest(struct vcpu *v)
+{
+	while (!atomic_load_explicit(&v->stop, memory_order_acquire)) {
+		int r = ioctl(v->fd, KVM_RUN, 0);
+
+		v->exits++;
+		if (r < 0) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			log_error("vCPU %u: KVM_RUN: %s", v->index, strerror(errno));
+			return VCPU_FAILED;
+		}
+		switch (v->run->exit_reason) {
+		case KVM_EXIT_IO:
+			handle_io(v);
+			break;
+		case KVM_EXIT_MMIO:
+			handle_mmio(v);
+			break;
+		case KVM_EXIT_INTR:
+		case KVM_EXIT_IRQ_WINDOW_OPEN:
+			break;
+		case KVM_EXIT_SHUTDOWN:
+			return VCPU_TRIPLE_FAULT;
+		default:
+			log_failure(v);
+			return VCPU_FAILED;
+		}
+	}
+	return VCPU_STOPPED;
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vcpu *v = arg;
+	enum vcpu_end why;
+	char name[16];
+
+	snprintf(name, sizeof(name), "fc_vcpu %u", v->index);
+	prctl(PR_SET_NAME, name);
+	if (v->index == 0)
+		v->fns->first_entry(v->ctx);
+	why = run_guest(v);
+	if (why != VCPU_STOPPED)
+		v->fns->ended(v->ctx, why);
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *v, struct err *e)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int r;
+
+	/* Signals belong to the loop; a vCPU thread takes only the kick. */
+	sigfillset(&all);
+	sigdelset(&all, SIGRTMIN);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = pthread_create(&v->thread, &attr, vcpu_main, v);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r != 0)
+		return err_sys(e, -r, "vCPU %u: cannot start its thread", v->index);
+	v->started = true;
+	return 0;
+}
+
+void vcpu_stop(struct vcpu *v)
+{
+	if (!v->started)
+		return;
+	atomic_store_explicit(&v->stop, true, memory_order_release);
+	/* Set before the signal: a KVM_RUN that begins after the check above returns at once. */
+	v->run->immediate_exit = 1;
+	pthread_kill(v->thread, SIGRTMIN);
+	pthread_join(v->thread, NULL);
+	v->started = false;
+}

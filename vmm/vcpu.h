@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One virtual CPU: its KVM descriptor, its thread, its loop over exits. */
+#ifndef MOTE_VMM_VCPU_H
+#define MOTE_VMM_VCPU_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/bus.h"
+#include "vmm/err.h"
+
+struct vcpu;
+
+/* Why a vCPU left for good. */
+enum vcpu_end {
+	VCPU_STOPPED,	   /* vcpu_stop asked for it */
+	VCPU_TRIPLE_FAULT, /* KVM_EXIT_SHUTDOWN */
+	VCPU_FAILED,	   /* KVM could not go on; the reason is logged */
+};
+
+struct vcpu_fns {
+	/* Before the first entry of vCPU 0. vCPU thread. */
+	void (*first_entry)(void *ctx);
+	/* The vCPU ended by itself. vCPU thread, its last act. */
+	void (*ended)(void *ctx, enum vcpu_end why);
+};
+
+struct vcpu {
+	unsigned int index;
+	int fd;
+	struct kvm_run *run; /* shared with KVM */
+	size_t run_size;
+	pthread_t thread;
+	bool started;
+	_Atomic bool stop;
+	const struct bus *mmio;
+	const struct bus *pio;
+	const struct vcpu_fns *fns;
+	void *ctx;
+	uint64_t exits; /* vCPU thread writes, anybody reads */
+};
+
+/*
+ * Creates vCPU `index` of the VM and maps its shared area of `run_size` bytes. The buses must
+ * outlive it. *v is zeroed storage. Builder thread.
+ */
+int vcpu_init(struct vcpu *v, int vm_fd, unsigned int index, size_t run_size, struct err *e)
+	MUST_CHECK;
+
+/* Lets it run on a thread of its own, named "fc_vcpu <index>" (clients look for that name). */
+int vcpu_start(struct vcpu *v, struct err *e) MUST_CHECK;
+
+/* Gets it out of the guest and waits for its thread to end. Not on a vCPU thread. */
+void vcpu_stop(struct vcpu *v);
+
+void vcpu_release(struct vcpu *v);
+
+/* Installs the (empty) handler of the signal that kicks vCPUs out of the guest. Once, at start. */
+void vcpu_setup_kick(void);
+
+#endif
