@@ -74,10 +74,48 @@ compile: $(BUILD)/mote
 # ---- the folders' own rules ---------------------------------------------------------------------
 
 include $(wildcard kernel-config/kernel.mk kernel-config/images.mk tests/testbed/testbed.mk \
-	tests/tests.mk benchmarks/bench.mk docs/docs.mk)
+	tests/tests.mk tests/integration.mk benchmarks/bench.mk)
 
 guest: $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio $(BUILD)/guest/initrd-min.cpio \
 	$(BUILD)/guest/rootfs.ext4
 
 clean:
 	rm -rf $(BUILD)
+
+# ---- what people ask for ------------------------------------------------------------------------
+
+help:
+	@echo "make              build/mote, the guest kernel and its images"
+	@echo "make run          all of that from nothing, then boot it and show where the time went"
+	@echo "make check        every test there is, from nothing; ends with a count"
+	@echo "make lint unit fuzz race mutants integration   one kind of test"
+	@echo "make bench-boot   boot time and footprint, beside the peers that are installed"
+	@echo "make install      to PREFIX (default /usr/local), below DESTDIR; also uninstall"
+	@echo "make compile      the monitor alone;  make guest: kernel and images alone"
+	@echo "make testbed      the emulated machine for tests without usable KVM"
+	@echo "make deps         install the Debian packages that all this needs"
+	@echo "make clean        remove build/; what was fetched or built for the guest stays in"
+	@echo "                  the cache, $${XDG_CACHE_HOME:-~/.cache}/mote"
+	@echo "Variables: V=1 shows commands, WERROR=0 keeps warnings warnings, BUILD=DIR builds elsewhere."
+
+deps:
+	deps/setup
+
+run:
+	@tests/demo $(BUILD)
+
+check:
+	@tests/check $(BUILD)
+
+INSTALLED := bin/mote share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
+	share/bash-completion/completions/mote
+
+install: all
+	install -D -m 755 $(BUILD)/mote $(DESTDIR)$(PREFIX)/bin/mote
+	install -D -m 644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/share/mote/vmlinux
+	install -D -m 644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/share/mote/initrd.cpio
+	install -D -m 644 docs/mote.1 $(DESTDIR)$(PREFIX)/share/man/man1/mote.1
+	install -D -m 644 docs/mote.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mote
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
