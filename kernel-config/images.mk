@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The guest's user space: our init, the initrd archives, the root disk. Included by the top Makefile.
 
 INIT_DIR := kernel-config/init

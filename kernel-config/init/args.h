@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of strings in one word of the kernel command line. Pure; any thread. */
 #ifndef MOTE_INIT_ARGS_H
 #define MOTE_INIT_ARGS_H

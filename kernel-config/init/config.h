@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What init is asked to do: the kernel's unknown NAME=VALUE words, which reach it as environment.
  */
 #ifndef MOTE_INIT_CONFIG_H

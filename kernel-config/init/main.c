@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The guest's first process: says that it runs, sets up what programs expect, runs one command or a
  * shell, reports the exit status and powers off. README.md has the words of the kernel command line

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The file systems that programs expect, and the change to a root disk. PID 1 only. */
 #ifndef MOTE_INIT_MOUNTS_H
 #define MOTE_INIT_MOUNTS_H

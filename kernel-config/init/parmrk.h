@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Decoder for what a terminal with PARMRK delivers (termios(3)): a serial BREAK is the bytes
  * 377 0 0, a byte X with a parity or framing error 377 0 X, and a plain byte 377 is 377 377.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel-config/init/pattern.h"
 
 /* The 64-bit finalizer of SplitMix: each input bit changes half of the output bits. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A pseudo-random byte sequence that can be entered anywhere: what disk tests write and check. */
 #ifndef MOTE_INIT_PATTERN_H
 #define MOTE_INIT_PATTERN_H

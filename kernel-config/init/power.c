@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel-config/init/power.h"
 
 #include <errno.h>

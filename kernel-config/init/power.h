@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The guest's end. PID 1 only. */
 #ifndef MOTE_INIT_POWER_H
 #define MOTE_INIT_POWER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Copies one descriptor to another, driven by poll(2). One thread. */
 #ifndef MOTE_INIT_RELAY_H
 #define MOTE_INIT_RELAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The report page: guest-physical 0xc0000000, where the monitor listens (through /dev/mem).
  *

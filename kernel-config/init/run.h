@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Running the command: its terminal, its process, and meanwhile what PID 1 owes to all others. PID
  * 1 only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lines of text without stdio, which alone would be larger than all of init. One thread: init has
  * no other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The two ways of using a terminal. Any process; the caller owns every descriptor. */
 #ifndef MOTE_INIT_TTY_H
 #define MOTE_INIT_TTY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that init carries out itself: for tests, and for images that have nothing else. */
 #ifndef MOTE_INIT_VERBS_H
 #define MOTE_INIT_VERBS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Verbs on files and block devices (verbs.h). args are the words after the verb's name, as many as
  * the verb's entry in the table of verbs.c says, and NULL. They return the exit status.
