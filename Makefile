@@ -107,6 +107,13 @@ run:
 check:
 	@tests/check $(BUILD)
 
+# The tools that the tests stand on are tested too.
+.PHONY: selftests
+selftests: testbed
+	@tests/run-one --results $(RESULTS) --timeout 120 selftest/deps -- deps/selftest
+	@tests/run-one --results $(RESULTS) --timeout 300 selftest/testbed -- tests/testbed/selftest
+	@tests/run-one --results $(RESULTS) --timeout 120 selftest/install -- tests/install-test $(BUILD)
+
 INSTALLED := bin/mote share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
 	share/bash-completion/completions/mote
 

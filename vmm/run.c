@@ -216,6 +216,7 @@ int run_main(int argc, char **argv, uint64_t start_ns)
 	if (r == 0)
 		r = boot(run, &e);
 	run_config_release(&run->config);
+	evloop_release(&run->loop);
 	if (r < 0)
 		return fail(&e, status_of_failure(r));
 	if (run->options.boot_timer)

@@ -173,11 +173,16 @@ int vcpu_start(struct vcpu *v, struct err *e)
 	return 0;
 }
 
+void vcpu_ask_stop(struct vcpu *v)
+{
+	atomic_store_explicit(&v->stop, true, memory_order_release);
+}
+
 void vcpu_stop(struct vcpu *v)
 {
 	if (!v->started)
 		return;
-	atomic_store_explicit(&v->stop, true, memory_order_release);
+	vcpu_ask_stop(v);
 	/* Set before the signal: a KVM_RUN that begins after the check above returns at once. */
 	v->run->immediate_exit = 1;
 	pthread_kill(v->thread, SIGRTMIN);

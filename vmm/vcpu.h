@@ -54,6 +54,9 @@ int vcpu_init(struct vcpu *v, int vm_fd, unsigned int index, size_t run_size, st
 /* Lets it run on a thread of its own, named "fc_vcpu <index>" (clients look for that name). */
 int vcpu_start(struct vcpu *v, struct err *e) MUST_CHECK;
 
+/* Makes it leave its loop at its next exit from the guest. Any thread; does not wait. */
+void vcpu_ask_stop(struct vcpu *v);
+
 /* Gets it out of the guest and waits for its thread to end. Not on a vCPU thread. */
 void vcpu_stop(struct vcpu *v);
 

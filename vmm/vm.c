@@ -24,6 +24,9 @@ void vm_set_end(struct vm *vm, enum vm_end why)
 
 	if (!atomic_compare_exchange_strong(&vm->end, &running, (int)why))
 		return;
+	/* A guest that has ended itself does not go on while the loop wakes up. */
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_ask_stop(&vm->vcpu[i]);
 	if (write(vm->end_fd, &one, sizeof(one)) < 0)
 		return; /* an eventfd of our own that was never written before cannot be full */
 }
