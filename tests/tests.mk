@@ -94,7 +94,7 @@ endef
 
 $(foreach kind,unit fuzz race tsan,$(eval $(call test_kind,$(kind))))
 
-.PHONY: test-stamps unit fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
+.PHONY: test-stamps unit unit-tools fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
 	$(TEST_PROGS_fuzz:%=run-fuzz/%) $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
 .SECONDARY:
 
@@ -105,12 +105,13 @@ TEST_RUN := tests/run-one --results $(RESULTS)
 
 # ---- unit --------------------------------------------------------------------------------------
 
-unit: $(patsubst %,run-unit/%,$(filter test_%,$(TEST_PROGS_unit)))
+unit: unit-tools $(patsubst %,run-unit/%,$(filter test_%,$(TEST_PROGS_unit)))
 
-# Tools first: a test may run one.
-$(TEST_PROGS_unit:%=run-unit/%): run-unit/%: $(TEST_OUT)/unit/% \
-		$(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_unit)))
+$(TEST_PROGS_unit:%=run-unit/%): run-unit/%: $(TEST_OUT)/unit/%
 	@$(TEST_RUN) --tap --timeout 120 unit/$* -- $<
+
+# Programs that whole-system tests run; by their path in $(TEST_OUT)/unit.
+unit-tools: $(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_unit)))
 
 # ---- fuzz --------------------------------------------------------------------------------------
 
