@@ -313,14 +313,15 @@ static bool features_acceptable(const struct vmmio *t)
 	return (f & ~t->dev->features) == 0 && (f & 1ull << VIRTIO_F_VERSION_1);
 }
 
-static void write_status_locked(struct vmmio *t, uint32_t v)
+/* False: the driver may not write this, and nothing changed. */
+static bool write_status_locked(struct vmmio *t, uint32_t v)
 {
 	uint32_t old = t->state.status;
 
 	/* Bits are only ever added (§2.1.1); what we set ourselves is not the driver's to clear. */
 	if ((v & ~(STATUS_KNOWN | VIRTIO_CONFIG_S_NEEDS_RESET)) || (old & STATUS_KNOWN & ~v)) {
 		guest_fault(t);
-		return;
+		return false;
 	}
 	if ((v & VIRTIO_CONFIG_S_FEATURES_OK) && !(old & VIRTIO_CONFIG_S_FEATURES_OK) &&
 	    !features_acceptable(t)) {
@@ -329,6 +330,7 @@ static void write_status_locked(struct vmmio *t, uint32_t v)
 	}
 	/* DRIVER_OK is the loop's to set, once the device runs. */
 	t->state.status = old | (v & STATUS_KNOWN & ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK);
+	return true;
 }
 
 static void write_status(struct vmmio *t, uint32_t v)
@@ -341,7 +343,7 @@ static void write_status(struct vmmio *t, uint32_t v)
 	}
 	pthread_mutex_lock(&t->lock);
 	start = (v & VIRTIO_CONFIG_S_DRIVER_OK) && !(t->state.status & VIRTIO_CONFIG_S_DRIVER_OK);
-	write_status_locked(t, v);
+	start = write_status_locked(t, v) && start;
 	pthread_mutex_unlock(&t->lock);
 	/* Not under the lock: the loop takes it. Two vCPUs at once: the loop accepts one. */
 	if (start)

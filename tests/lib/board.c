@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/lib/board.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "tests/lib/board: %s failed\n", what);
+	abort();
+}
+
+static void on_end(void *ctx, uint32_t events)
+{
+	(void)events;
+	evloop_stop(ctx);
+}
+
+void board_init(struct board *b, struct virtio_dev *d)
+{
+	struct vmmio_host host;
+
+	memset(b, 0, sizeof(*b));
+	guest_init_usual(&b->g);
+	need(evloop_init(&b->loop) == 0, "evloop_init");
+	b->dev = d;
+	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	need(b->irq_fd >= 0 && b->end_fd >= 0, "eventfd");
+	host = (struct vmmio_host){ .mem = &b->g.mem, .loop = &b->loop, .irq_fd = b->irq_fd };
+	need(vmmio_init(&b->t, d, &host) == 0, "vmmio_init");
+	need(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0, "ev_add");
+}
+
+void board_release(struct board *b)
+{
+	if (b->running)
+		board_stop(b);
+	vmmio_release(&b->t);
+	ev_del(&b->loop, &b->end_source);
+	close(b->end_fd);
+	evloop_release(&b->loop);
+	guest_release(&b->g);
+}
+
+static void signal_end(struct board *b)
+{
+	uint64_t one = 1;
+
+	need(write(b->end_fd, &one, sizeof(one)) == (ssize_t)sizeof(one), "write to end_fd");
+}
+
+static void clear_end(struct board *b)
+{
+	uint64_t count;
+
+	need(read(b->end_fd, &count, sizeof(count)) == (ssize_t)sizeof(count), "read of end_fd");
+}
+
+/*
+ * The end event is ready in each round, so a round is one batch of the loop; a round in which no
+ * queue was served is the last.
+ */
+void board_pump(struct board *b)
+{
+	uint64_t before;
+
+	signal_end(b);
+	do {
+		before = b->dev->stats.kicks;
+		b->loop.stopping = false;
+		need(evloop_run(&b->loop) == 0, "evloop_run");
+	} while (b->dev->stats.kicks != before);
+	clear_end(b);
+}
+
+static void *run_loop(void *arg)
+{
+	struct board *b = arg;
+
+	need(evloop_run(&b->loop) == 0, "evloop_run");
+	return NULL;
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+void board_run(struct board *b)
+{
+	b->loop.stopping = false;
+	/* Calls run in place until the loop does: from now on they are to wait for it. */
+	b->loop.running = true;
+	need(pthread_create(&b->thread, NULL, run_loop, b) == 0, "pthread_create");
+	b->running = true;
+	need(evloop_call(&b->loop, nothing, NULL) == 0, "evloop_call");
+}
+
+void board_stop(struct board *b)
+{
+	evloop_stop(&b->loop);
+	need(pthread_join(b->thread, NULL) == 0, "pthread_join");
+	evloop_close(&b->loop);
+	b->running = false;
+}
+
+void board_settle(struct board *b)
+{
+	/* A handler may signal once more, behind the call that was waiting with it. */
+	for (int i = 0; i < 3; i++)
+		need(evloop_call(&b->loop, nothing, NULL) == 0, "evloop_call");
+}
+
+uint64_t board_irqs(struct board *b)
+{
+	uint64_t n = 0;
+
+	return read(b->irq_fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? n : 0;
+}
+
+uint32_t board_read(struct board *b, uint32_t off)
+{
+	uint32_t v = 0xdeadbeef;
+
+	vmmio_bus_ops.read(&b->t, off, &v, sizeof(v));
+	return v;
+}
+
+void board_write(struct board *b, uint32_t off, uint32_t v)
+{
+	vmmio_bus_ops.write(&b->t, off, &v, sizeof(v));
+}
+
+static void add_status(struct board *b, uint32_t bit)
+{
+	board_write(b, VIRTIO_MMIO_STATUS, board_read(b, VIRTIO_MMIO_STATUS) | bit);
+}
+
+void board_negotiate(struct board *b, uint64_t features)
+{
+	board_write(b, VIRTIO_MMIO_STATUS, 0);
+	add_status(b, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	add_status(b, VIRTIO_CONFIG_S_DRIVER);
+	for (uint32_t half = 0; half < 2; half++) {
+		board_write(b, VIRTIO_MMIO_DRIVER_FEATURES_SEL, half);
+		board_write(b, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> (32 * half)));
+	}
+	add_status(b, VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
+void board_queue(struct board *b, uint32_t q, const struct virtq_regs *r)
+{
+	board_write(b, VIRTIO_MMIO_QUEUE_SEL, q);
+	board_write(b, VIRTIO_MMIO_QUEUE_NUM, r->size);
+	board_write(b, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)r->desc);
+	board_write(b, VIRTIO_MMIO_QUEUE_DESC_HIGH, (uint32_t)(r->desc >> 32));
+	board_write(b, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)r->avail);
+	board_write(b, VIRTIO_MMIO_QUEUE_AVAIL_HIGH, (uint32_t)(r->avail >> 32));
+	board_write(b, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)r->used);
+	board_write(b, VIRTIO_MMIO_QUEUE_USED_HIGH, (uint32_t)(r->used >> 32));
+	board_write(b, VIRTIO_MMIO_QUEUE_READY, r->ready);
+}
+
+void board_driver_ok(struct board *b)
+{
+	add_status(b, VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+void board_start(struct board *b, struct driver *d, uint16_t size, uint64_t gpa, uint64_t features)
+{
+	board_negotiate(b, features);
+	driver_init(d, &b->g, size, gpa);
+	board_queue(b, 0, &d->regs);
+	board_driver_ok(b);
+}
+
+void board_kick(struct board *b, uint32_t q)
+{
+	board_write(b, VIRTIO_MMIO_QUEUE_NOTIFY, q);
+}
