@@ -11,9 +11,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -23,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PORTS "/sys/class/virtio-ports"
+#define PORTS	 "/sys/class/virtio-ports"
 #define NEW_ROOT "/root"
 
 static void mount_at(const char *src, const char *dir, const char *type, unsigned long flags,
@@ -106,7 +106,8 @@ static int try_port(const char *entry, const char *name, int flags)
 
 int boot_open_port(const char *name, int flags)
 {
-	/* The host announces ports by messages that a worker handles: they may come a little later. */
+	/* The host announces ports by messages that a worker handles: they may come a little later.
+	 */
 	for (int tries = 0; tries < 5000; tries++) {
 		DIR *dir = opendir(PORTS);
 		struct dirent *d;
@@ -159,10 +160,10 @@ static void switch_root(void)
 static void mount_dev(void)
 {
 	static const char *const links[][2] = {
-		{"/proc/self/fd", "/dev/fd"},
-		{"/proc/self/fd/0", "/dev/stdin"},
-		{"/proc/self/fd/1", "/dev/stdout"},
-		{"/proc/self/fd/2", "/dev/stderr"},
+		{ "/proc/self/fd", "/dev/fd" },
+		{ "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" },
+		{ "/proc/self/fd/2", "/dev/stderr" },
 	};
 
 	make_dir("/dev/pts", 0755);
@@ -182,13 +183,29 @@ static void mount_cgroup(void)
 	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset +cpu +io +memory +pids");
 }
 
+/* A share can lie where L1 has a file system of its own, such as /dev/shm. */
+static void make_path(const char *path)
+{
+	char part[PATH_MAX];
+
+	for (size_t i = 1; path[i - 1] && i < sizeof(part); i++) {
+		if (path[i] && path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		make_dir(part, 0755);
+	}
+}
+
 static void mount_shares(const struct request *req)
 {
 	for (unsigned int i = 0; i < req->nr_shares; i++) {
 		char tag[16];
 
 		snprintf(tag, sizeof(tag), "rw%u", i);
-		/* cache=mmap: plain writes reach the outer machine at once, and mmap still works. */
+		make_path(req->shares[i]);
+		/* cache=mmap: plain writes reach the outer machine at once, and mmap still works.
+		 */
 		mount_at(tag, req->shares[i], "9p", 0,
 			 "trans=virtio,version=9p2000.L,cache=mmap,msize=512000");
 	}
@@ -196,7 +213,7 @@ static void mount_shares(const struct request *req)
 
 static void start_loopback(void)
 {
-	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr))
@@ -206,7 +223,7 @@ static void start_loopback(void)
 
 void boot_root(const struct request *req)
 {
-	const struct rlimit files = {.rlim_cur = 1024, .rlim_max = 524288};
+	const struct rlimit files = { .rlim_cur = 1024, .rlim_max = 524288 };
 
 	mount_overlay();
 	switch_root();
@@ -216,7 +233,8 @@ void boot_root(const struct request *req)
 	mount_at("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755");
 	make_dir("/run/lock", 01777);
 	mount_shares(req);
-	/* Debian's systemd does this, and programs that make mount namespaces have to cope with it. */
+	/* Debian's systemd does this, and programs that make mount namespaces have to cope with it.
+	 */
 	mount_at("none", "/", NULL, MS_REC | MS_SHARED, NULL);
 	start_loopback();
 	if (sethostname("testbed", 7) || setrlimit(RLIMIT_NOFILE, &files))

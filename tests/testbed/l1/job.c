@@ -26,7 +26,7 @@
 struct copier {
 	pthread_t thread;
 	int from; /* pipe, closed by the thread */
-	int to;   /* port, borrowed */
+	int to;	  /* port, borrowed */
 	uint64_t bytes;
 };
 
@@ -123,7 +123,8 @@ static int reap(pid_t pid, int *status)
 
 static int wait_for(pid_t pid, int ctl, int sigfd)
 {
-	struct pollfd fds[2] = {{.fd = sigfd, .events = POLLIN}, {.fd = ctl, .events = POLLIN}};
+	struct pollfd fds[2] = { { .fd = sigfd, .events = POLLIN },
+				 { .fd = ctl, .events = POLLIN } };
 	int timeout = -1, status = 0;
 
 	while (!reap(pid, &status)) {

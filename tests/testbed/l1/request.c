@@ -20,8 +20,8 @@ static void read_all(int fd, void *buf, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			l1_fail("control port ended %zu bytes before the end of the request: %s", len,
-				n ? strerror(errno) : "closed");
+			l1_fail("control port ended %zu bytes before the end of the request: %s",
+				len, n ? strerror(errno) : "closed");
 		p += n;
 		len -= (size_t)n;
 	}

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REQUEST_MAX (4u << 20) /* arguments and environment together: execve allows less */
-#define REQUEST_SHARES 32      /* virtio-9p devices that fit on the PCI root bus */
+#define REQUEST_MAX    (4u << 20) /* arguments and environment together: execve allows less */
+#define REQUEST_SHARES 32	  /* virtio-9p devices that fit on the PCI root bus */
 
 /**
  * struct request - what tests/testbed/run asks L1 to do
