@@ -30,6 +30,14 @@ static void on_exit_status(void *ctx, uint8_t status)
 	atomic_store(&vm->exit_status, status);
 }
 
+static void on_ready(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	if (vm->nr_ports == 2)
+		serial_rx_open(&vm->serial[1]);
+}
+
 static void on_power_off(void *ctx)
 {
 	vm_set_end(ctx, VM_POWER_OFF);
@@ -43,6 +51,7 @@ static void on_reset(void *ctx)
 static const struct report_fns report_fns = {
 	.booted = on_booted,
 	.exit_status = on_exit_status,
+	.ready = on_ready,
 	.power_off = on_power_off,
 	.reset = on_reset,
 };
@@ -67,6 +76,9 @@ static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, 
 		return r;
 	}
 	serial_init(&vm->serial[i], irq_fd, vm->console[i].wake_fd);
+	/* A command's input must not meet a terminal that still echoes and edits. */
+	if (i == 1)
+		serial_rx_hold(&vm->serial[i]);
 	vm->nr_ports = i + 1;
 	r = console_attach(&vm->console[i], &vm->serial[i], e);
 	if (r < 0)

@@ -26,6 +26,8 @@ static void report_write(void *ctx, uint32_t off, const void *data, uint32_t len
 		r->fns->booted(r->ctx);
 	else if (off == REPORT_EXIT_STATUS && len == 4)
 		r->fns->exit_status(r->ctx, first);
+	else if (off == REPORT_READY && len == 4)
+		r->fns->ready(r->ctx);
 }
 
 static void acpi_write(void *ctx, uint32_t off, const void *data, uint32_t len)

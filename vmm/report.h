@@ -2,7 +2,8 @@
 /*
  * The report page: the few words that a guest may say to the monitor. Offset 0 is the boot timer of
  * Firecracker's contract (the byte 123), offset 4 the exit status of the command that `mote run`
- * was given. And the two ACPI registers through which a guest ends itself.
+ * was given, offset 8 (a 32-bit write) says that the command's terminal is set up, so that input
+ * may be sent. And the two ACPI registers through which a guest ends itself.
  */
 #ifndef MOTE_VMM_REPORT_H
 #define MOTE_VMM_REPORT_H
@@ -14,11 +15,13 @@
 #define REPORT_BOOT_TIMER  0u
 #define REPORT_BOOT_MAGIC  123u
 #define REPORT_EXIT_STATUS 4u
+#define REPORT_READY	   8u
 
 /* Called on vCPU threads. */
 struct report_fns {
 	void (*booted)(void *ctx);
 	void (*exit_status)(void *ctx, uint8_t status);
+	void (*ready)(void *ctx);
 	void (*power_off)(void *ctx);
 	void (*reset)(void *ctx);
 };

@@ -58,7 +58,7 @@ static bool rx_break_now(const struct serial *s)
 
 static bool rx_ready(const struct serial *s)
 {
-	if (!loopback(s) && !(s->mcr & UART_MCR_RTS))
+	if (!loopback(s) && (s->rx_held || !(s->mcr & UART_MCR_RTS)))
 		return false;
 	return ring_used(&s->rx) > 0 || rx_break_now(s);
 }
@@ -285,6 +285,19 @@ void serial_release(struct serial *s)
 {
 	close(s->irq_fd);
 	pthread_mutex_destroy(&s->lock);
+}
+
+void serial_rx_hold(struct serial *s)
+{
+	s->rx_held = true;
+}
+
+void serial_rx_open(struct serial *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->rx_held = false;
+	update_irq(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
 uint32_t serial_tx_peek(struct serial *s, void *dst, uint32_t max)

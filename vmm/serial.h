@@ -6,7 +6,8 @@
  * When nobody takes the output and the ring is full, the port says "transmitter busy", so that a
  * driver waits and nothing is lost; after serial_tx_give_up it drops (and counts) instead, so that
  * a console that is never read does not hold the guest up. Input is offered only while the driver
- * holds RTS, so that nothing is lost before the port is opened, or when the guest is throttled.
+ * holds RTS, so that nothing is lost before the port is opened, or when the guest is throttled; and
+ * where it was held back, only after the guest has said that it set the terminal up.
  */
 #ifndef MOTE_VMM_SERIAL_H
 #define MOTE_VMM_SERIAL_H
@@ -37,6 +38,7 @@ struct serial {
 	bool dropping;	   /* the host side gave up: drop when full */
 	bool break_queued; /* a break follows the queued input */
 	bool rx_wanted;	   /* the host side waits for room */
+	bool rx_held;	   /* input stays queued, whatever the driver says */
 	uint64_t tx_bytes;
 	uint64_t tx_dropped;
 	struct serial_ring tx;
@@ -46,6 +48,10 @@ struct serial {
 /* *s is zeroed storage. Takes over `irq_fd`; `wake_fd` stays the caller's. Builder thread. */
 void serial_init(struct serial *s, int irq_fd, int wake_fd);
 void serial_release(struct serial *s);
+
+/* Keeps input from the guest until serial_rx_open. Builder thread; any thread. */
+void serial_rx_hold(struct serial *s);
+void serial_rx_open(struct serial *s);
 
 /* The eight ports; `ctx` is the struct serial. vCPU threads. */
 extern const struct bus_ops serial_bus_ops;
