@@ -124,6 +124,14 @@ static void put(struct low_mem *w, uint64_t gpa, const void *src, size_t len)
 		w->ret = ret;
 }
 
+static void zero(struct low_mem *w, uint64_t gpa, uint64_t len)
+{
+	int ret = gmem_zero(w->m, gpa, len);
+
+	if (w->ret == 0)
+		w->ret = ret;
+}
+
 static void put8(struct low_mem *w, uint64_t gpa, uint8_t v)
 {
 	put(w, gpa, &v, sizeof(v));
@@ -229,7 +237,7 @@ static uint32_t header32(const struct kernel_image *k, unsigned int off)
 static void put_zero_page(struct low_mem *w, const struct kernel_image *k,
 			  const struct initrd_image *initrd)
 {
-	w->ret = gmem_zero(w->m, ZERO_PAGE_GPA, ZP_LEN);
+	zero(w, ZERO_PAGE_GPA, ZP_LEN);
 	if (k->setup_header_len)
 		put(w, ZERO_PAGE_GPA + ZP_SETUP_HEADER, k->setup_header, k->setup_header_len);
 	else
