@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures, and one PASS, FAIL or SKIP line a test for tests/tally (where MOTE_RESULTS says)."""
+import os
+import subprocess
+
+import pytest
+
+import mote
+
+RESULTS = os.environ.get("MOTE_RESULTS")
+
+
+class Recorder:
+    """Writes each test's line when it is known, so that a run that is cut off has left them."""
+
+    def __init__(self, path):
+        self.file = open(path, "w", encoding="utf-8")
+        self.done = set()
+
+    def write(self, word, report, reason=""):
+        module, _, test = report.nodeid.partition("::")
+        name = f"integration/{os.path.basename(module)[:-3]}/{test}".replace(" ", "_")
+        if name in self.done:
+            return
+        self.done.add(name)
+        self.file.write(f"{word} {name}{' ' + reason if reason else ''}\n")
+        self.file.flush()
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            # A test that passed and whose fixtures failed afterwards has both lines, and counts.
+            self.done.discard(report.nodeid)
+            self.write("FAIL", report, f"in {report.when}" if report.when != "call" else "")
+        elif report.skipped:
+            self.write("SKIP", report, report.longrepr[2].partition("Skipped: ")[2] or "no reason")
+        elif report.when == "call":
+            self.write("PASS", report)
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.file.write(f"FAIL integration/{report.nodeid or 'collection'} cannot be loaded\n")
+            self.file.flush()
+
+
+def pytest_configure(config):
+    if RESULTS:
+        config.pluginmanager.register(Recorder(RESULTS), "mote-recorder")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Ends every monitor that a test started and left."""
+    yield
+    for m in list(mote.Mote.started):
+        m.close()
+
+
+@pytest.fixture
+def rootfs(tmp_path):
+    """A root disk of the test's own, which it may write to."""
+    path = tmp_path / "rootfs.ext4"
+    subprocess.run(["cp", "--sparse=always", mote.ROOTFS, path], check=True)
+    return str(path)
