@@ -42,7 +42,7 @@
 
 #define LAPIC_HZ	 1000000000u /* KVM's local APIC timer ticks once a nanosecond */
 #define LAPIC_KHZ	 1000000u
-#define MAX_TSC_GHZ4	 4294u /* LAPIC_KHZ times this still has 32 bits */
+#define MAX_TSC_NUM	 4294u /* LAPIC_KHZ times this still has 32 bits */
 
 static const struct kvm_cpuid_entry2 *find_const(const struct cpuid_table *t, uint32_t leaf,
 						 uint32_t index)
@@ -261,10 +261,18 @@ static void set_topology(struct cpuid_table *t, const struct cpuid_vm *vm)
 		set(t, &(struct kvm_cpuid_entry2){ .function = 0x8000001e });
 }
 
+/* How far n/d is from khz/LAPIC_KHZ, times d. */
+static uint64_t miss(uint32_t khz, uint64_t n, uint64_t d)
+{
+	const uint64_t x = n * LAPIC_KHZ, y = khz * d;
+
+	return x > y ? x - y : y - x;
+}
+
 /*
- * The fraction num/den nearest to khz/LAPIC_KHZ whose numerator Linux can multiply by LAPIC_KHZ in
- * 32 bits: the last convergent of the continued fraction that is small enough. At most 1 part in a
- * million off.
+ * The fraction num/den nearest to khz/LAPIC_KHZ among those whose numerator Linux can multiply by
+ * LAPIC_KHZ in 32 bits, by the continued fraction. Usually well below 1 part in a million off; near
+ * a simple fraction that it does not reach, up to 200.
  */
 static void tsc_ratio(uint32_t khz, uint32_t *num, uint32_t *den)
 {
@@ -273,14 +281,18 @@ static void tsc_ratio(uint32_t khz, uint32_t *num, uint32_t *den)
 
 	while (b != 0) {
 		const uint64_t q = a / b, r = a % b;
-		const uint64_t n2 = q * n1 + n0, d2 = q * d1 + d0;
+		const uint64_t fit = n1 ? min_u64(q, (MAX_TSC_NUM - n0) / n1) : q;
+		const uint64_t n2 = fit * n1 + n0, d2 = fit * d1 + d0;
 
-		if (n2 > MAX_TSC_GHZ4)
+		/* A step that does not fit may be taken in part, where that is better than not. */
+		if (fit < q && miss(khz, n2, d2) * d1 >= miss(khz, n1, d1) * d2)
 			break;
 		n0 = n1;
 		n1 = n2;
 		d0 = d1;
 		d1 = d2;
+		if (fit < q)
+			break;
 		a = b;
 		b = r;
 	}
