@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Unit, fuzz and race tests, planted bugs and lint. Included by the top Makefile, which sets BUILD and Q.
+# Unit, fuzz and race tests, planted bugs and lint. Included by the top Makefile,
+# which sets BUILD, Q and WARN, and the target force.
 #
 # Our code is compiled once for each kind of test, with that kind's compiler and sanitizers, into
 # $(TEST_OUT)/KIND/libmote.a; a test links its own object, tests/lib and what it needs of that archive.
@@ -9,27 +10,23 @@ TEST_OUT := $(BUILD)/tests
 RESULTS := $(TEST_OUT)/results
 TEST_CC ?= gcc
 TEST_CLANG ?= clang
+TEST_AR ?= gcc-ar
 SAN ?= address,undefined
 FUZZ_SECONDS ?= 10
 RACE_SECONDS ?= 5
 
-# The warnings of every build; what only one compiler knows comes with it.
-# glibc hides with gnu11 what musl shows, hence _GNU_SOURCE.
-# glibc hides with gnu11 what musl shows, hence _GNU_SOURCE.
-TEST_WARN := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
-	-Wwrite-strings -Wpointer-arith -Wcast-align -Wformat=2 -Wimplicit-fallthrough -Wconversion \
-	$(if $(filter 0,$(WERROR)),,-Werror)
-TEST_WARN_GCC := $(TEST_WARN) -Wframe-larger-than=4096 -Wlogical-op -Wduplicated-cond
-# Redzones of the sanitizers count as frame with clang, so it checks no frame sizes here.
-TEST_WARN_CLANG := $(TEST_WARN) -Werror=noderef
+# The warnings of every build; clang does not know them all, and frames are as large as the sanitizers
+# make them. glibc hides with gnu11 what musl shows, hence _GNU_SOURCE.
+TEST_WARN_GCC := -std=gnu11 -D_GNU_SOURCE= $(filter-out -Wframe-larger-than=%,$(WARN))
+TEST_WARN_CLANG := $(filter-out -Wlogical-op -Wduplicated-cond,$(TEST_WARN_GCC)) -Werror=noderef
 
 TEST_CC_unit := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=$(SAN) -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -Wno-frame-larger-than
+	-fno-omit-frame-pointer
 TEST_CC_fuzz := $(TEST_CLANG) $(TEST_WARN_CLANG) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 # As released: what the optimizer makes of our accesses to guest memory is what is tested.
-TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -fno-strict-aliasing
-TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-frame-larger-than
+TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -flto -fno-strict-aliasing
+TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread
 
 # System calls that tests/lib/fault.c can make fail.
 FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom
@@ -45,7 +42,7 @@ TEST_CODE_fuzz := $(TEST_CODE)
 TEST_CODE_race := $(TEST_CODE)
 TEST_CODE_tsan := $(TEST_CODE)
 
-TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c
+TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c
 TEST_LIB_unit := $(TEST_LIB) tests/lib/fault.c tests/lib/line_buffer.c
 TEST_LIB_fuzz := $(TEST_LIB)
 TEST_LIB_race := $(TEST_LIB)
@@ -63,7 +60,7 @@ TEST_DIR_tsan := tests/race
 
 # $(1) is rewritten only when its contents, $(2), change: what depends on it follows the flags.
 define test_stamp
-$(1): test-stamps
+$(1): force
 	@mkdir -p $$(@D)
 	@echo '$(2)' | cmp -s - $$@ || echo '$(2)' >$$@
 endef
@@ -80,8 +77,9 @@ $(TEST_OUT)/$(1)/%.o: %.c $(TEST_OUT)/$(1)/flags
 
 # P: whole path names, as two folders may have files of the same name
 $(TEST_OUT)/$(1)/libmote.a: $(TEST_CODE_$(1):%.c=$(TEST_OUT)/$(1)/%.o) $(TEST_OUT)/$(1)/members
-	@rm -f $$@
-	$(Q)ar rcsP $$@ $$(filter %.o,$$^)
+	@rm -f $$@.tmp
+	$(Q)$(TEST_AR) rcsP $$@.tmp $$(filter %.o,$$^)
+	@mv $$@.tmp $$@
 
 $(TEST_PROGS_$(1):%=$(TEST_OUT)/$(1)/%): $(TEST_OUT)/$(1)/%: $(TEST_OUT)/$(1)/$(TEST_DIR_$(1))/%.o \
 		$(TEST_LIB_$(1):%.c=$(TEST_OUT)/$(1)/%.o) $(TEST_OUT)/$(1)/libmote.a
@@ -94,7 +92,7 @@ endef
 
 $(foreach kind,unit fuzz race tsan,$(eval $(call test_kind,$(kind))))
 
-.PHONY: test-stamps unit unit-tools fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
+.PHONY: unit unit-tools fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
 	$(TEST_PROGS_fuzz:%=run-fuzz/%) $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
 .SECONDARY:
 

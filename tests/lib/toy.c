@@ -24,7 +24,7 @@ static uint32_t toy_one(struct virtio_dev *d, struct virtq_chain *c)
 	struct toy *toy = container_of(d, struct toy, dev);
 
 	if (toy->served < sizeof(toy->order) - 1)
-		toy->order[toy->served++] = c == &toy->chain ? 'a' : 'b';
+		toy->order[toy->served++] = (char)('a' + (c - toy->chain));
 	if (toy->feed && toy->feed->avail_idx < 3 * TOY_SIZE)
 		driver_offer(toy->feed, c->head == 0 ? 1 : 0);
 	return (uint32_t)c->write_len;
@@ -33,10 +33,9 @@ static uint32_t toy_one(struct virtio_dev *d, struct virtq_chain *c)
 static void toy_kick(struct virtio_dev *d, unsigned int q)
 {
 	struct toy *toy = container_of(d, struct toy, dev);
-	static struct virtq_chain other;
 
 	toy->kicked[q]++;
-	virtio_drain(d, q, q == 0 ? &toy->chain : &other, toy_one);
+	virtio_drain(d, q, &toy->chain[q], toy_one);
 }
 
 static void toy_release(struct virtio_dev *d)

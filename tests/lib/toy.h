@@ -28,7 +28,7 @@ enum {
 
 struct toy {
 	struct virtio_dev dev;
-	struct virtq_chain chain;
+	struct virtq_chain chain[2];
 	unsigned int activated;
 	unsigned int resets;
 	unsigned int kicked[2];
