@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The testbed's outer machine L1: the kernel of a pinned Debian package, and an initramfs with its
-# modules and our init. Included by the top Makefile, which sets BUILD, CC_MUSL and Q.
+# modules and our init. Included by the top Makefile, which sets BUILD, CC_MUSL and Q. run is told
+# where they are, for builds elsewhere than in build/.
 
 TESTBED := $(BUILD)/testbed
+export MOTE_TESTBED_DIR := $(abspath $(TESTBED))
 TESTBED_SRC := tests/testbed
-TESTBED_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+TESTBED_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion
 TESTBED_INIT_SRCS := $(sort $(wildcard $(TESTBED_SRC)/l1/*.c))
 
