@@ -5,7 +5,7 @@
 INTEGRATION := $(BUILD)/tests/integration
 
 .PHONY: integration integration-files
-integration: compile guest testbed integration-files
+integration: compile guest testbed integration-files unit-tools
 	@tests/integration/run --build $(BUILD) --results $(BUILD)/tests/results
 
 integration-files: $(INTEGRATION)/debian/vmlinuz
