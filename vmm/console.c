@@ -95,11 +95,6 @@ static void drain_output(struct console *c)
 	c->out_blocked = false;
 	while (write_chunk(c) > 0)
 		progress = true;
-	if (c->out_fd < 0)
-		return;
-	if (c->out_blocked != was_blocked)
-		/* EPERM for a regular file, which never blocks. */
-		(void)!ev_mod(c->loop, &c->out, c->out_blocked ? EPOLLOUT : 0);
 	if (c->out_blocked && (progress || !was_blocked))
 		set_stall_timer(c, true);
 	else if (!c->out_blocked && was_blocked)
@@ -140,7 +135,7 @@ static void end_input(struct console *c)
 		serial_rx_break(c->uart);
 }
 
-/* Reads what the UART has room for; stops watching while it has none. */
+/* Reads all that there is, or as much as the UART has room for; it wakes us when it has more. */
 static void pump_input(struct console *c)
 {
 	uint8_t buf[CHUNK];
@@ -149,13 +144,9 @@ static void pump_input(struct console *c)
 		uint32_t room = serial_rx_room(c->uart);
 		ssize_t n;
 
-		if (room == 0) {
-			if (c->in_watched && ev_mod(c->loop, &c->in, 0) == 0)
-				c->in_watched = false;
+		c->in_waits = room == 0;
+		if (c->in_waits)
 			return;
-		}
-		if (!c->in_watched && ev_mod(c->loop, &c->in, EPOLLIN) == 0)
-			c->in_watched = true;
 		n = read(c->in_fd, buf, min_u64(room, sizeof(buf)));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -178,7 +169,7 @@ static void on_wake(void *ctx, uint32_t events)
 	(void)events;
 	if (!c->out_blocked)
 		drain_output(c);
-	if (!c->in_watched)
+	if (c->in_waits)
 		pump_input(c);
 }
 
@@ -223,31 +214,32 @@ int console_init(struct console *c, struct evloop *loop, const struct console_co
 	return 0;
 }
 
+/*
+ * Edge-triggered, as all of these: a pipe whose other end is gone would be reported for ever. A
+ * regular file cannot be waited for (EPERM), and never makes one wait.
+ */
+static int watch(struct console *c, struct ev_source *s, int fd, uint32_t events, ev_fn fn)
+{
+	int r = fd < 0 ? 0 : ev_add(c->loop, s, fd, events | EPOLLET, fn, c);
+
+	return r == -EPERM ? 0 : r;
+}
+
 int console_attach(struct console *c, struct serial *uart, struct err *e)
 {
 	int r;
 
 	c->uart = uart;
-	r = ev_add(c->loop, &c->wake, c->wake_fd, EPOLLIN | EPOLLET, on_wake, c);
-	if (r == 0 && c->timer_fd >= 0)
-		r = ev_add(c->loop, &c->timer, c->timer_fd, EPOLLIN, on_stall, c);
-	if (r == 0 && c->out_fd >= 0) {
-		r = ev_add(c->loop, &c->out, c->out_fd, 0, on_output, c);
-		if (r == -EPERM)
-			r = 0; /* a regular file */
-	}
+	r = watch(c, &c->wake, c->wake_fd, EPOLLIN, on_wake);
+	if (r == 0)
+		r = watch(c, &c->timer, c->timer_fd, EPOLLIN, on_stall);
+	if (r == 0)
+		r = watch(c, &c->out, c->out_fd, EPOLLOUT, on_output);
+	if (r == 0)
+		r = watch(c, &c->in, c->in_fd, EPOLLIN, on_input);
 	if (r < 0)
 		return err_sys(e, r, "console: epoll");
-	if (c->in_fd >= 0) {
-		r = ev_add(c->loop, &c->in, c->in_fd, EPOLLIN, on_input, c);
-		c->in_watched = r == 0;
-		if (r == -EPERM)
-			r = 0; /* a regular file: read as room appears */
-		if (r < 0)
-			return err_sys(e, r, "console: epoll");
-		if (!c->in_watched)
-			pump_input(c);
-	}
+	pump_input(c);
 	return 0;
 }
 

@@ -35,8 +35,8 @@ struct console {
 	int wake_fd; /* eventfd that the UART signals */
 	int in_fd;   /* our own non-blocking descriptors, -1 = none */
 	int out_fd;
-	bool in_watched;
-	bool out_blocked; /* waiting for EPOLLOUT */
+	bool in_waits;	  /* for the UART to have room */
+	bool out_blocked; /* waiting for the reader */
 	bool escape;	  /* the last byte was Ctrl-A */
 	int timer_fd;	  /* runs while out_blocked, unless wait_for_reader */
 	struct ev_source wake, in, out, timer;

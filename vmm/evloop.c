@@ -117,12 +117,6 @@ int ev_add(struct evloop *l, struct ev_source *s, int fd, uint32_t events, ev_fn
 	return 0;
 }
 
-int ev_mod(struct evloop *l, struct ev_source *s, uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.ptr = s };
-
-	return epoll_ctl(l->epfd, EPOLL_CTL_MOD, s->fd, &ev) < 0 ? -errno : 0;
-}
 
 void ev_del(struct evloop *l, struct ev_source *s)
 {

@@ -58,7 +58,6 @@ void evloop_release(struct evloop *l);
  */
 int ev_add(struct evloop *l, struct ev_source *s, int fd, uint32_t events, ev_fn fn, void *ctx)
 	MUST_CHECK;
-int ev_mod(struct evloop *l, struct ev_source *s, uint32_t events) MUST_CHECK;
 
 /* Stops watching; events already fetched for it are dropped. No effect when not watched. */
 void ev_del(struct evloop *l, struct ev_source *s);

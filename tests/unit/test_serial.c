@@ -402,6 +402,31 @@ static void a_reader_that_leaves_is_no_error(void **state)
 	host_teardown(&h);
 }
 
+/* The loop must sleep, however long the other ends of both pipes have been gone. */
+static void closed_pipes_do_not_keep_the_loop_awake(void **state)
+{
+	static const char zeros[SERIAL_RING_LEN];
+	struct epoll_event ev[8];
+	struct host h;
+	int nr;
+
+	host_setup(&h, state, true, true);
+	serial_rx_push(&h.p->s, zeros, sizeof(zeros)); /* no room: the end of input stays unread */
+	close(h.out[0]);
+	close(h.in[1]);
+	h.out[0] = h.in[1] = -1;
+	pump(&h, 3);
+	/* Our own request to stop wakes the loop once more; the console's descriptors do not. */
+	nr = epoll_wait(h.loop.epfd, ev, 8, 0);
+	for (int i = 0; i < nr; i++)
+		assert_ptr_equal(ev[i].data.ptr, &h.loop.wake);
+	for (uint32_t i = 0; i < SERIAL_RING_LEN; i++)
+		in(&h.p->s, UART_RX);
+	pump(&h, 2);
+	assert_true(in(&h.p->s, UART_LSR) & UART_LSR_BI);
+	host_teardown(&h);
+}
+
 static void the_callers_pipe_stays_blocking(void **state)
 {
 	struct host h;
@@ -431,6 +456,7 @@ int main(void)
 		TEST(a_waiting_console_loses_nothing),
 		TEST(an_unread_console_lets_the_guest_go),
 		TEST(a_reader_that_leaves_is_no_error),
+		TEST(closed_pipes_do_not_keep_the_loop_awake),
 		TEST(the_callers_pipe_stays_blocking),
 	};
 
