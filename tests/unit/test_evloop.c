@@ -106,19 +106,6 @@ static void edge_triggered_eventfd_needs_no_reading(void **state)
 	probe_close(&p);
 }
 
-static void mod_changes_what_is_waited_for(void **state)
-{
-	struct probe p = { .stop_at = 1 };
-
-	(void)state;
-	probe_add(&p, 1, 0);
-	assert_int_equal(ev_mod(&loop, &p.source, EPOLLOUT), 0);
-	assert_int_equal(evloop_run(&loop), 0);
-	assert_int_equal(p.events, EPOLLOUT);
-	probe_close(&p);
-	assert_int_equal(ev_mod(&loop, &p.source, EPOLLIN), -EBADF);
-}
-
 /* Both are ready in one batch; whichever comes first deletes the other. */
 static void deleted_source_gets_no_event_of_the_same_batch(void **state)
 {
@@ -466,7 +453,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(ready_descriptor_runs_its_function),
 		TEST(edge_triggered_eventfd_needs_no_reading),
-		TEST(mod_changes_what_is_waited_for),
 		TEST(deleted_source_gets_no_event_of_the_same_batch),
 		TEST(source_may_delete_itself),
 		TEST(deleting_what_was_never_added_does_nothing),
