@@ -46,7 +46,6 @@ static int set(struct init_config *c, const char *name, char *value)
 	} strings[] = {
 		{ "MOTE_CMD", &c->cmd },
 		{ "MOTE_ENV", &c->env },
-		{ "MOTE_TTY", &c->tty },
 		{ "MOTE_ROOT", &c->root },
 		{ "MOTE_ROOTFLAGS", &c->root_flags },
 		{ "MOTE_ROOTFSTYPE", &c->root_type },
@@ -57,6 +56,10 @@ static int set(struct init_config *c, const char *name, char *value)
 			continue;
 		/* An empty value is none. */
 		*strings[i].to = *value ? value : NULL;
+		return 0;
+	}
+	if (!strcmp(name, "MOTE_TTY")) {
+		c->tty = *value ? value : NULL;
 		return 0;
 	}
 	if (!strcmp(name, "MOTE_TTYMODE"))

@@ -15,7 +15,7 @@
 struct init_config {
 	char *cmd;	  /* MOTE_CMD: the command's words (args.h), NULL when none */
 	char *env;	  /* MOTE_ENV: NAME=VALUE pairs for the command (args.h), or NULL */
-	char *tty;	  /* MOTE_TTY: the terminal's name below /dev, or NULL for the console */
+	const char *tty;  /* MOTE_TTY: the terminal's name below /dev, or NULL for the console */
 	char *root;	  /* MOTE_ROOT: the disk to change the root to, or NULL */
 	char *root_flags; /* MOTE_ROOTFLAGS: mount options with commas, or NULL */
 	char *root_type;  /* MOTE_ROOTFSTYPE, or NULL to try those known */

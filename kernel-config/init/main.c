@@ -77,6 +77,7 @@ static int run_verb(const struct init_config *c, int argc, char **argv)
 	return status;
 }
 
+/* With everything mounted. */
 static int run_program(const struct init_config *c, const char *file, char **argv)
 {
 	const struct run r = {
@@ -92,22 +93,46 @@ static int run_program(const struct init_config *c, const char *file, char **arg
 	if (config_env(c->env, environ, env, CONFIG_MAX_ARGS))
 		return CONFIG_STATUS_FAILED;
 	environ = env;
-	mounts_all();
 	return run_command(&r);
 }
 
+/*
+ * The name of the terminal behind /dev/console, kept in buf, or NULL. By that name programs find it
+ * in /dev, and have a controlling terminal.
+ */
+static const char *console_name(char *buf, size_t size)
+{
+	int fd = open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC);
+	char *last;
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	/* "ttyS0\n"; of several consoles, the last one is /dev/console. */
+	if (n < 2 || buf[n - 1] != '\n')
+		return NULL;
+	buf[n - 1] = '\0';
+	last = strrchr(buf, ' ');
+	return last ? last + 1 : buf;
+}
+
 /* Nobody said what to do: a shell for who sits at the console. */
-static int run_console(const struct init_config *c)
+static int run_console(struct init_config *c)
 {
 	static char login_shell[] = "-sh";
-	struct init_config shell = *c;
 	char *argv[] = { login_shell, NULL };
+	char name[64];
 
 	if (access(SHELL, X_OK))
 		return verbs_serve();
 	sethostname("mote", 4);
-	shell.cooked = true;
-	return run_program(&shell, SHELL, argv);
+	mounts_all();
+	c->cooked = true;
+	if (!c->tty)
+		c->tty = console_name(name, sizeof(name));
+	return run_program(c, SHELL, argv);
 }
 
 static int run(struct init_config *c)
@@ -130,6 +155,7 @@ static int run(struct init_config *c)
 		return run_console(c);
 	if (argv[0][0] == '@')
 		return run_verb(c, argc, argv);
+	mounts_all();
 	return run_program(c, argv[0], argv);
 }
 
@@ -150,6 +176,8 @@ int main(int argc, char **argv)
 	start();
 	if (!config_read(&c, environ))
 		status = run(&c);
+	/* What was said must be out before the end: it is what explains the status. */
+	run_drain(STDERR_FILENO);
 	report_status((unsigned int)status);
 	if (c.reset)
 		power_reset();

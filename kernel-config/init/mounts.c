@@ -134,10 +134,11 @@ static int mount_root(const struct init_config *c)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		int one = mount_disk(c->root, types[i], flags, data);
 
-		if (!one)
-			return 0;
-		/* Of the types that the kernel has, the first error is told. */
-		if (rc == -ENODEV)
+		/* Not this type: the next may do. Anything else is the disk's own trouble. */
+		if (one != -EINVAL && one != -ENODEV)
+			return one;
+		/* A type that the kernel does not have tells less than one that does not fit. */
+		if (one == -EINVAL)
 			rc = one;
 	}
 	return rc;
@@ -153,7 +154,10 @@ int mounts_root(const struct init_config *c)
 		return rc;
 	rc = mount_root(c);
 	if (rc) {
-		say("cannot mount ", c->root, " as the root directory: ", strerror(-rc));
+		say("cannot mount ", c->root, " as the root directory: ",
+		    rc == -ENODEV   ? "no such file system in this kernel"
+		    : rc == -EINVAL ? "no file system found, or wrong options"
+				    : strerror(-rc));
 		return rc;
 	}
 	/* A disk without /dev is no reason to stop: mounts_all says so if it cannot be made. */

@@ -11,6 +11,7 @@ void relay_init(struct relay *r, int from, int to, bool decode)
 	r->decode = decode;
 	r->ended = false;
 	r->parmrk = (struct parmrk){ 0 };
+	r->taken = 0;
 	r->off = r->len = 0;
 }
 
@@ -53,6 +54,7 @@ static void fill(struct relay *r)
 		r->len = parmrk_decode(&r->parmrk, r->buf, (size_t)n, r->buf, &r->ended);
 	else
 		r->len = (size_t)n;
+	r->taken += (uint32_t)r->len;
 }
 
 void relay_step(struct relay *r)

@@ -15,6 +15,7 @@ struct relay {
 	bool decode;  /* from is a terminal set up by tty_raw: a BREAK is the end */
 	bool ended;   /* nothing more will be read */
 	struct parmrk parmrk;
+	uint32_t taken;	 /* bytes that came out of from and the decoder, modulo 2^32 */
 	size_t off, len; /* what is yet to be written: buf[off] to buf[len - 1] */
 	uint8_t buf[4096];
 };

@@ -11,6 +11,7 @@
 #define REPORT_SIZE 4096
 #define BOOT_DONE   123
 #define OFF_STATUS  4
+#define OFF_TAKEN   12
 #define OFF_READY   8
 
 static volatile uint8_t *page;
@@ -44,6 +45,11 @@ static void write32(unsigned int off, uint32_t v)
 void report_ready(void)
 {
 	write32(OFF_READY, 1);
+}
+
+void report_taken(uint32_t bytes)
+{
+	write32(OFF_TAKEN, bytes);
 }
 
 void report_status(unsigned int status)

@@ -75,6 +75,7 @@ void run_init(void)
 /* Wait for something to do, and do it, short of reaping. */
 static void wait_step(void)
 {
+	uint32_t taken = input.taken;
 	struct pollfd fds[2];
 
 	relay_want(&input, &fds[0]);
@@ -85,6 +86,8 @@ static void wait_step(void)
 		relay_step(&input);
 	if (fds[1].revents)
 		relay_step(&output);
+	if (input.taken != taken)
+		report_taken(input.taken);
 }
 
 _Noreturn void run_hold(void)

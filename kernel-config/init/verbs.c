@@ -23,15 +23,24 @@
 
 #define MAX_WORDS 32
 
-static int verb_exit(char **args)
+/* Returns the status that the arguments of exit give, or -EINVAL. */
+static int exit_status(char **args)
 {
 	uint64_t status = 0;
 
-	if (args[0] && (args_number(args[0], &status) || status > 255)) {
-		say("exit ", args[0], ": expected a status from 0 to 255");
-		return 2;
-	}
+	if (args[0] && (args_number(args[0], &status) || status > 255))
+		return -EINVAL;
 	return (int)status;
+}
+
+static int verb_exit(char **args)
+{
+	int status = exit_status(args);
+
+	if (status >= 0)
+		return status;
+	say("exit ", args[0], ": expected a status from 0 to 255");
+	return 2;
 }
 
 static int verb_echo(char **args)
@@ -287,7 +296,7 @@ int verbs_serve(void)
 			status = 2;
 		} else {
 			status = verbs_run(argc, argv, true);
-			last = !strcmp(argv[0], "exit") && argc <= 2;
+			last = !strcmp(argv[0], "exit") && argc <= 2 && exit_status(argv + 1) >= 0;
 		}
 		text_str(&t, "status ");
 		text_dec(&t, (uint64_t)status);
