@@ -42,7 +42,7 @@ TEST_CODE_fuzz := $(TEST_CODE)
 TEST_CODE_race := $(TEST_CODE)
 TEST_CODE_tsan := $(TEST_CODE)
 
-TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c
+TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c tests/lib/chain.c
 TEST_LIB_unit := $(TEST_LIB) tests/lib/fault.c tests/lib/line_buffer.c
 TEST_LIB_fuzz := $(TEST_LIB)
 TEST_LIB_race := $(TEST_LIB)
@@ -115,12 +115,14 @@ unit-tools: $(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_uni
 
 fuzz: $(TEST_PROGS_fuzz:%=run-fuzz/%)
 
-# New inputs go to a scratch folder; tests/fuzz/corpus/NAME is only read, and all of it is run.
-$(TEST_PROGS_fuzz:%=run-fuzz/%): run-fuzz/%: $(TEST_OUT)/fuzz/%
-	@mkdir -p $(TEST_OUT)/fuzz/new/$* tests/fuzz/corpus/$(*:fuzz_%=%)
-	@$(TEST_RUN) --timeout $$(($(FUZZ_SECONDS) * 3 + 60)) fuzz/$* -- $< -max_total_time=$(FUZZ_SECONDS) \
-		-timeout=5 -rss_limit_mb=1024 -verbosity=0 -artifact_prefix=$(TEST_OUT)/fuzz/$*- \
-		$(TEST_OUT)/fuzz/new/$* tests/fuzz/corpus/$(*:fuzz_%=%)
+# New inputs go to a scratch folder; tests/fuzz/corpus/NAME is only read, and all of it is run. Memory
+# that is freed is soon used again: fresh pages for each input would take most of the time.
+$(TEST_PROGS_fuzz:%=run-fuzz/%): run-fuzz/fuzz_%: $(TEST_OUT)/fuzz/fuzz_%
+	@mkdir -p $(TEST_OUT)/fuzz/new/$*
+	@ASAN_OPTIONS=quarantine_size_mb=16 $(TEST_RUN) --timeout $$(($(FUZZ_SECONDS) * 3 + 60)) \
+		fuzz/fuzz_$* -- $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 \
+		-verbosity=0 -artifact_prefix=$(TEST_OUT)/fuzz/$*- $(TEST_OUT)/fuzz/new/$* \
+		$(wildcard tests/fuzz/corpus/$*)
 
 # ---- race --------------------------------------------------------------------------------------
 

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/lib/board.h"
 
+#include "tests/lib/require.h"
+
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-static void need(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "tests/lib/board: %s failed\n", what);
-	abort();
-}
 
 static void on_end(void *ctx, uint32_t events)
 {
@@ -29,14 +21,14 @@ void board_init(struct board *b, struct virtio_dev *d)
 
 	memset(b, 0, sizeof(*b));
 	guest_init_usual(&b->g);
-	need(evloop_init(&b->loop) == 0, "evloop_init");
+	REQUIRE(evloop_init(&b->loop) == 0);
 	b->dev = d;
 	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	need(b->irq_fd >= 0 && b->end_fd >= 0, "eventfd");
+	REQUIRE(b->irq_fd >= 0 && b->end_fd >= 0);
 	host = (struct vmmio_host){ .mem = &b->g.mem, .loop = &b->loop, .irq_fd = b->irq_fd };
-	need(vmmio_init(&b->t, d, &host) == 0, "vmmio_init");
-	need(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0, "ev_add");
+	REQUIRE(vmmio_init(&b->t, d, &host) == 0);
+	REQUIRE(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0);
 }
 
 void board_release(struct board *b)
@@ -54,14 +46,14 @@ static void signal_end(struct board *b)
 {
 	uint64_t one = 1;
 
-	need(write(b->end_fd, &one, sizeof(one)) == (ssize_t)sizeof(one), "write to end_fd");
+	REQUIRE(write(b->end_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
 }
 
 static void clear_end(struct board *b)
 {
 	uint64_t count;
 
-	need(read(b->end_fd, &count, sizeof(count)) == (ssize_t)sizeof(count), "read of end_fd");
+	REQUIRE(read(b->end_fd, &count, sizeof(count)) == (ssize_t)sizeof(count));
 }
 
 /*
@@ -76,7 +68,7 @@ void board_pump(struct board *b)
 	do {
 		before = b->dev->stats.kicks;
 		b->loop.stopping = false;
-		need(evloop_run(&b->loop) == 0, "evloop_run");
+		REQUIRE(evloop_run(&b->loop) == 0);
 	} while (b->dev->stats.kicks != before);
 	clear_end(b);
 }
@@ -85,7 +77,7 @@ static void *run_loop(void *arg)
 {
 	struct board *b = arg;
 
-	need(evloop_run(&b->loop) == 0, "evloop_run");
+	REQUIRE(evloop_run(&b->loop) == 0);
 	return NULL;
 }
 
@@ -99,15 +91,15 @@ void board_run(struct board *b)
 	b->loop.stopping = false;
 	/* Calls run in place until the loop does: from now on they are to wait for it. */
 	b->loop.running = true;
-	need(pthread_create(&b->thread, NULL, run_loop, b) == 0, "pthread_create");
+	REQUIRE(pthread_create(&b->thread, NULL, run_loop, b) == 0);
 	b->running = true;
-	need(evloop_call(&b->loop, nothing, NULL) == 0, "evloop_call");
+	REQUIRE(evloop_call(&b->loop, nothing, NULL) == 0);
 }
 
 void board_stop(struct board *b)
 {
 	evloop_stop(&b->loop);
-	need(pthread_join(b->thread, NULL) == 0, "pthread_join");
+	REQUIRE(pthread_join(b->thread, NULL) == 0);
 	evloop_close(&b->loop);
 	b->running = false;
 }
@@ -116,7 +108,7 @@ void board_settle(struct board *b)
 {
 	/* A handler may signal once more, behind the call that was waiting with it. */
 	for (int i = 0; i < 3; i++)
-		need(evloop_call(&b->loop, nothing, NULL) == 0, "evloop_call");
+		REQUIRE(evloop_call(&b->loop, nothing, NULL) == 0);
 }
 
 uint64_t board_irqs(struct board *b)
@@ -185,4 +177,24 @@ void board_start(struct board *b, struct driver *d, uint16_t size, uint64_t gpa,
 void board_kick(struct board *b, uint32_t q)
 {
 	board_write(b, VIRTIO_MMIO_QUEUE_NOTIFY, q);
+}
+
+void board_check(const struct board *b)
+{
+	const struct vmmio_state *s = &b->t.state;
+	const struct virtio_dev *d = b->dev;
+
+	if (s->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+		REQUIRE((s->driver_features & ~d->features) == 0);
+		REQUIRE(s->driver_features & 1ull << VIRTIO_F_VERSION_1);
+	}
+	REQUIRE(b->t.active == !!(s->status & VIRTIO_CONFIG_S_DRIVER_OK));
+	REQUIRE(!b->t.active || (s->status & VIRTIO_CONFIG_S_FEATURES_OK));
+	for (unsigned int q = 0; q < VIRTIO_MAX_QUEUES; q++) {
+		const struct virtq_regs *r = &s->queue[q];
+
+		REQUIRE(r->size <= d->ops->queue_max && r->ready <= 1);
+		REQUIRE(q < d->ops->nr_queues || (r->size == 0 && r->ready == 0));
+		REQUIRE(!d->vq[q].enabled || (b->t.active && r->ready));
+	}
 }

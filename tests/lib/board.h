@@ -59,6 +59,12 @@ void board_driver_ok(struct board *b);
 /* All of the above for a device with one queue, whose rings come to lie at `gpa`. */
 void board_start(struct board *b, struct driver *d, uint16_t size, uint64_t gpa, uint64_t features);
 
+/*
+ * Aborts unless the transport's state is one that a driver can bring about (virtio 1.2 §2.1, §2.2,
+ * §4.2.2). No access may be under way.
+ */
+void board_check(const struct board *b);
+
 /* Rings the doorbell of queue `q` by its register. */
 void board_kick(struct board *b, uint32_t q);
 

@@ -59,3 +59,16 @@ void *guest_at(const struct guest *g, uint64_t gpa, uint64_t len)
 	die("not inside one region", gpa, len);
 	return NULL;
 }
+
+void guest_fill(struct guest *g, const void *data, size_t len)
+{
+	const uint8_t *from = data;
+
+	for (unsigned int i = 0; i < g->mem.nr; i++) {
+		size_t part = min_u64(len, g->mem.region[i].len);
+
+		memcpy(g->mem.region[i].hva, from, part);
+		from += part;
+		len -= part;
+	}
+}

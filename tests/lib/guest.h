@@ -37,4 +37,7 @@ void guest_release(struct guest *g);
 /* The guest's own view of [gpa, gpa + len), which lies inside one region. */
 void *guest_at(const struct guest *g, uint64_t gpa, uint64_t len);
 
+/* Fills guest memory from its start with up to `len` bytes, over all regions. */
+void guest_fill(struct guest *g, const void *data, size_t len);
+
 #endif
