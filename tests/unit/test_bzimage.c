@@ -222,6 +222,8 @@ static void refuses_bad_headers(void **state)
 	put(x, 0x1f4, UINT32_MAX, 4);
 	assert_refused(x, -ENOEXEC, "is it cut off?");
 	init_file(x);
+	x->len = SETUP_LEN - 100;
+	assert_refused(x, -ENOEXEC, "is it cut off?");
 	x->len = SETUP_LEN;
 	assert_refused(x, -ENOEXEC, "is it cut off?");
 	x->len = 0x206; /* not even a header */

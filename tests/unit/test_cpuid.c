@@ -31,6 +31,7 @@ static const struct kvm_cpuid_entry2 amd[] = {
 	{ .function = 0x8000001b, .eax = 0xff },
 	{ .function = 0x8000001d, .flags = SUBLEAF, .eax = 0x4121, .ebx = 0x1c0003f },
 	{ .function = 0x8000001d, .index = 3, .flags = SUBLEAF, .eax = 0x1c163 },
+	{ .function = 0x80000026, .flags = SUBLEAF, .eax = 1, .ebx = 2, .ecx = 0x100 },
 	{ .function = 0x40000000, .eax = 0x40000001, .ebx = 0x4b4d564b },
 	{ .function = 0x40000001, .eax = 0x1007efb },
 };
@@ -47,6 +48,7 @@ static const struct kvm_cpuid_entry2 intel[] = {
 	{ .function = 0xa, .eax = 0x8300805 },
 	{ .function = 0xb, .flags = SUBLEAF, .eax = 1, .ebx = 2, .ecx = 0x100, .edx = 0x13 },
 	{ .function = 0xb, .index = 1, .flags = SUBLEAF, .eax = 7, .ebx = 0x40, .ecx = 0x201 },
+	{ .function = 0xb, .index = 2, .flags = SUBLEAF, .eax = 9, .ebx = 9, .ecx = 0x502 },
 	{ .function = 0xd, .flags = SUBLEAF, .eax = 0x602e7, .ebx = 0xa88, .ecx = 0x2b00 },
 	{ .function = 0xd, .index = 1, .flags = SUBLEAF, .eax = 0x1f, .ebx = 1, .ecx = 0x1800 },
 	{ .function = 0xd, .index = 2, .flags = SUBLEAF, .eax = 0x100, .ebx = 0x240 },
@@ -137,8 +139,8 @@ static void other_leaves_are_passed_on(void **state)
 {
 	(void)state;
 	NORMALISE(amd, 2);
-	assert_memory_equal(leaf(0x40000000, 0), &amd[17], sizeof(amd[0]));
-	assert_memory_equal(leaf(0x40000001, 0), &amd[18], sizeof(amd[0]));
+	assert_memory_equal(leaf(0x40000000, 0), &amd[18], sizeof(amd[0]));
+	assert_memory_equal(leaf(0x40000001, 0), &amd[19], sizeof(amd[0]));
 	assert_memory_equal(leaf(7, 0), &amd[5], sizeof(amd[0]));
 	assert_null(leaf(2, 0)); /* zeroes need no entry */
 	assert_null(leaf(4, 0));
@@ -170,6 +172,7 @@ static void topology(void **state)
 		NORMALISE(amd, vm[i].nr);
 		assert_int_equal(leaf(0xb, 1)->ebx, vm[i].nr);
 		assert_null(leaf(0x1f, 0)); /* beyond the highest leaf */
+		assert_null(leaf(0x80000026, 0));
 		assert_int_equal(leaf(0x80000008, 0)->ecx, (vm[i].nr - 1) | vm[i].bits << 12);
 		assert_int_equal(leaf(0x80000001, 0)->ecx >> 1 & 1, vm[i].nr > 1);
 	}

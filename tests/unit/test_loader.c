@@ -242,6 +242,9 @@ static void ignores_notes_of_others(void **state)
 	size_t end = add_note(&x->f, NOTES_OFF, "xen", 18, PVH_ENTRY, 8);
 
 	end = add_note(&x->f, end, "Xenon", 18, PVH_ENTRY, 8);
+	/* A longer name that begins with the whole of ours. */
+	x->f.data[add_note(&x->f, end, "Xen_xyz", 18, PVH_ENTRY, 8) - 13] = '\0';
+	end += sizeof(Elf64_Nhdr) + 8 + 8;
 	x->f.ph[PH_NOTE].p_filesz = end - NOTES_OFF;
 	assert_int_equal(load(x), 0);
 	assert_int_equal(x->k.protocol, BOOT_LINUX64);
@@ -344,6 +347,24 @@ static void refuses_segments_outside_memory(void **state)
 	assert_refused(x, -ENOEXEC, "wraps around");
 	p->p_paddr = UINT64_MAX - 0x10;
 	assert_refused(x, -ENOEXEC, "wraps around");
+}
+
+/* Memory without a hole at 4 GiB, which entries cannot see beyond. */
+static void refuses_segments_across_4_gib(void **state)
+{
+	static const struct guest_range ram[] = { { 0, MIB(2) },
+						  { HIGH_GPA - MIB(1), MIB(1) },
+						  { HIGH_GPA, MIB(1) } };
+	struct fixture *x = *state;
+	Elf64_Phdr *p = &x->f.ph[PH_DATA];
+
+	guest_release(&x->g);
+	guest_init(&x->g, ram, ARRAY_SIZE(ram));
+	p->p_paddr = HIGH_GPA - DATA_MEM + 1;
+	assert_refused(x, -EFAULT, "segment 0xffff8001-0x100000001 is outside guest memory");
+	p->p_paddr--;
+	assert_int_equal(load(x), 0);
+	assert_int_equal(x->k.end, HIGH_GPA);
 }
 
 static void refuses_overlapping_segments(void **state)
@@ -502,6 +523,7 @@ int main(void)
 		TEST(refuses_bad_elf_headers),
 		TEST(refuses_segments_outside_the_file),
 		TEST(refuses_segments_outside_memory),
+		TEST(refuses_segments_across_4_gib),
 		TEST(refuses_overlapping_segments),
 		TEST(refuses_bad_entries),
 		TEST(refuses_bad_notes),
