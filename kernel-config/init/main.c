@@ -122,8 +122,8 @@ static const char *console_name(char *buf, size_t size)
 static int run_console(struct init_config *c)
 {
 	static char login_shell[] = "-sh";
+	static char name[64];
 	char *argv[] = { login_shell, NULL };
-	char name[64];
 
 	if (access(SHELL, X_OK))
 		return verbs_serve();

@@ -2,7 +2,6 @@
 #include "kernel-config/init/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,16 +61,13 @@ int write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-void say_list(const char *first, ...)
+void say_list(const char *const *strings)
 {
 	struct text t = { 0 };
-	va_list ap;
 
 	text_str(&t, "init: ");
-	va_start(ap, first);
-	for (const char *s = first; s; s = va_arg(ap, const char *))
-		text_str(&t, s);
-	va_end(ap);
+	while (*strings)
+		text_str(&t, *strings++);
 	/* When the console cannot be written, there is nobody left to tell. */
 	(void)!text_end(&t, STDERR_FILENO);
 }

@@ -30,7 +30,7 @@ int write_all(int fd, const void *buf, size_t len);
  * One line of strings on standard error (init's is the console), after "init: ". The list ends with
  * NULL, which the macro appends. For errors only: init is silent when nothing is wrong.
  */
-void say_list(const char *first, ...) __attribute__((sentinel));
-#define say(...) say_list(__VA_ARGS__, NULL)
+void say_list(const char *const *strings);
+#define say(...) say_list((const char *const[]){ __VA_ARGS__, NULL })
 
 #endif

@@ -16,17 +16,20 @@
 
 int tty_open(const char *name, int flags)
 {
-	char path[64] = "/dev/";
+	static const char dir[] = "/dev/";
+	char path[64];
+	size_t len = strlen(name);
 	int fd = -ENAMETOOLONG;
 
-	if (strlen(name) < sizeof(path) - strlen(path)) {
-		strcat(path, name);
+	if (len <= sizeof(path) - sizeof(dir)) {
+		memcpy(path, dir, sizeof(dir) - 1);
+		memcpy(path + sizeof(dir) - 1, name, len + 1);
 		fd = open(path, flags | O_NOCTTY | O_CLOEXEC);
 		if (fd < 0)
 			fd = -errno;
 	}
 	if (fd < 0)
-		say("cannot open the terminal ", path, name == path ? "" : ": ", strerror(-fd));
+		say("cannot open the terminal ", dir, name, ": ", strerror(-fd));
 	return fd;
 }
 

@@ -36,7 +36,6 @@ static int parse_area(struct area *a, char **args)
 	} numbers[] = { { "bytes", &a->bytes }, { "seed", &a->seed }, { "offset", &a->off } };
 
 	a->file = args[0];
-	a->off = 0;
 	for (int i = 0; i < 3 && args[i + 1]; i++) {
 		if (!args_number(args[i + 1], numbers[i].to))
 			continue;
@@ -73,7 +72,7 @@ int verb_cat(char **args)
 
 int verb_fill(char **args)
 {
-	struct area a;
+	struct area a = { 0 };
 	int fd, rc = 0;
 
 	if (parse_area(&a, args))
@@ -131,7 +130,7 @@ static bool same(const struct area *a, uint64_t at, size_t n)
 
 int verb_verify(char **args)
 {
-	struct area a;
+	struct area a = { 0 };
 	int fd;
 
 	if (parse_area(&a, args))
