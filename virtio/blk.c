@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "virtio/iov.h"
-#include "virtio/mutants.h"
 #include "vmm/log.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 _Static_assert(sizeof(struct virtio_blk_outhdr) == 16, "request header, virtio 1.2 §5.2.6");

@@ -12,8 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "virtio/mutants.h"
 #include "vmm/log.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 #define MAGIC  0x74726976u /* "virt" */
@@ -287,7 +287,7 @@ static void vmmio_read(void *ctx, uint32_t off, void *data, uint32_t len)
 	uint32_t v;
 
 	/* Read on every interrupt, and an atomic: it need not wait for the lock. */
-	if (off == VIRTIO_MMIO_INTERRUPT_STATUS && len == 4) {
+	if (MUT_LOCK_FREE(off == VIRTIO_MMIO_INTERRUPT_STATUS) && len == 4) {
 		v = read_register(t, off);
 		memcpy(data, &v, sizeof(v));
 		return;
@@ -310,7 +310,7 @@ static bool features_acceptable(const struct vmmio *t)
 {
 	uint64_t f = t->state.driver_features;
 
-	return (f & ~t->dev->features) == 0 && (f & 1ull << VIRTIO_F_VERSION_1);
+	return !MUT_NOT_OFFERED(f & ~t->dev->features) && (f & 1ull << VIRTIO_F_VERSION_1);
 }
 
 /* False: the driver may not write this, and nothing changed. */

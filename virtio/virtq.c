@@ -7,7 +7,7 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 
-#include "virtio/mutants.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 _Static_assert(sizeof(struct vring_desc) == 16, "descriptor layout, virtio 1.2 §2.7.5");
@@ -229,7 +229,8 @@ bool virtq_publish(struct virtq *q)
 	q->signalled = q->next_used;
 	q->signalled_valid = true;
 	event = gmem_ld16(used_event(q));
-	return first || vring_need_event(event, q->next_used, old);
+	return first || MUT_EVENT_DUE(vring_need_event(event, q->next_used, old),
+				      event >= old && event < q->next_used);
 }
 
 void virtq_mute(struct virtq *q)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/mutants.h"
+
 int cmdline_add(char *buf, size_t size, const char *fmt, ...)
 {
 	size_t len = strlen(buf);
@@ -47,7 +49,7 @@ static bool put_byte(char *buf, size_t size, size_t *at, char c)
 		buf[(*at)++] = c;
 		return true;
 	}
-	if (*at + 4 > size)
+	if (MUT_NO_ROOM(*at + 4 > size))
 		return false;
 	buf[(*at)++] = '%';
 	buf[(*at)++] = hex[u >> 4];

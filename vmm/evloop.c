@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 struct ev_call {
@@ -117,7 +118,6 @@ int ev_add(struct evloop *l, struct ev_source *s, int fd, uint32_t events, ev_fn
 	return 0;
 }
 
-
 void ev_del(struct evloop *l, struct ev_source *s)
 {
 	if (s->fd < 0 || !s->fn)
@@ -126,7 +126,7 @@ void ev_del(struct evloop *l, struct ev_source *s)
 	s->fd = -1;
 	s->fn = NULL;
 	for (int i = 0; i < l->nr_ready; i++) {
-		if (l->ready[i].data.ptr == s)
+		if (MUT_STALE(l->ready[i].data.ptr == s))
 			l->ready[i].data.ptr = NULL;
 	}
 }

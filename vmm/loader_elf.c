@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/loader_impl.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 #include "vmm/x86/layout.h"
 
@@ -219,7 +220,7 @@ static int describe(const struct elf *x, struct kernel_image *k, struct err *e)
 	}
 	if (k->end == 0)
 		return err_set(e, -ENOEXEC, "kernel %s: no segment to load", x->f->name);
-	if (!found)
+	if (MUT_NO_ENTRY(!found))
 		return err_set(e, -ENOEXEC, "kernel %s: %s entry 0x%" PRIx64 " is in no segment",
 			       x->f->name, x->pvh ? "PVH" : "ELF", k->entry);
 	/* Neither way to start an ELF image states a limit of its own. */

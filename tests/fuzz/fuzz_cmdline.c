@@ -6,6 +6,8 @@
  */
 #include "vmm/cmdline.h"
 
+#include "tests/lib/require.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,12 +15,6 @@
 
 #define MAX_WORDS 16
 #define MAX_LINE  2048
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static int hex(char c)
 {

@@ -51,20 +51,19 @@ static bool serve(const struct guest *g, struct virtq *q, const struct start *s,
 	virtq_mute(q);
 	while ((r = virtq_pop(q, &c)) > 0 && (*left)-- > 0) {
 		chain_check(g, q, &c);
+		REQUIRE(c.head != held && q->nr_in_flight == 1 + (held >= 0));
 		chain_touch(&c);
 		if (held >= 0)
 			virtq_push(q, (uint16_t)held, 0);
 		held = s->hold != 0 && *left % s->hold == 0 ? c.head : -1;
 		if (held < 0)
 			virtq_push(q, c.head, (uint32_t)c.write_len);
-		if (virtq_publish(q))
-			REQUIRE(q->published == q->next_used);
+		REQUIRE(!virtq_publish(q) || q->published == q->next_used);
 	}
 	if (held >= 0)
 		virtq_push(q, (uint16_t)held, 0);
 	REQUIRE((r < 0) == (q->fault != VIRTQ_OK));
-	if (r == 0 && virtq_unmute(q))
-		REQUIRE(q->enabled);
+	REQUIRE(r != 0 || !virtq_unmute(q) || q->enabled);
 	return r >= 0 && *left > 0;
 }
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Planted bugs. In every real build these macros are the identity; tests/mutants/run builds the
- * tests once with each -DMUT=n and expects them to fail, which shows that the tests can.
+ * Planted bugs. In every real build these macros are the identity; `make mutants` builds tests once
+ * for each line of tests/mutants/list, with -DMUT=n, and expects them to fail: so tests can.
  */
-#ifndef MOTE_VIRTIO_MUTANTS_H
-#define MOTE_VIRTIO_MUTANTS_H
+#ifndef MOTE_VMM_MUTANTS_H
+#define MOTE_VMM_MUTANTS_H
 
 #ifndef MUT
 #define MUT 0
-
 #endif
 
 #define MUT_INDEX_BAD(x)    (MUT != 1 && (x))	       /* 1: heads and links are not bounded */
@@ -20,5 +19,12 @@
 #define MUT_SECTOR_BAD(x)   (MUT != 7 && (x)) /* 7: requests past the end of the disk */
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #define MUT_DESC(copy, ram) (MUT == 8 ? (const struct vring_desc *)(ram) : (copy))
+#define MUT_NOT_OFFERED(x)  (MUT != 9 && (x))  /* 9: features that were not offered are accepted */
+#define MUT_LOCK_FREE(x)    (MUT == 10 || (x)) /* 10: registers are read without the lock */
+#define MUT_NO_ENTRY(x)	    (MUT != 11 && (x)) /* 11: a kernel may start outside itself */
+#define MUT_NO_ROOM(x)	    (MUT != 12 && (x)) /* 12: a buffer's end is not seen */
+#define MUT_STALE(x)	    (MUT != 13 && (x)) /* 13: events come to sources that are gone */
+#define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: an index is compared without wrapping \
+						     */
 
 #endif
