@@ -15,3 +15,19 @@ integration-files: $(INTEGRATION)/debian/vmlinuz
 $(INTEGRATION)/debian/vmlinuz: deps/pins tests/integration/unpack-debian
 	@echo "  UNPACK  $@"
 	$(Q)deb=$$(deps/fetch l1-kernel) && tests/integration/unpack-debian "$$deb" $(@D)
+
+# A guest without an operating system, for what no driver would do. It runs on nothing, so nothing
+# may be assumed of libc, stacks or vector registers.
+TINY_SRCS := $(sort $(wildcard tests/guest/*.c)) tests/guest/start.S
+TINY_FLAGS := -std=gnu11 -O2 -I. -m64 -ffreestanding -nostdlib -static -fno-pic -fno-pie -no-pie \
+	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 \
+	$(if $(filter 0,$(WERROR)),,-Werror)
+
+integration-files: $(INTEGRATION)/tiny.elf
+$(INTEGRATION)/tiny.elf: $(TINY_SRCS) $(wildcard tests/guest/*.h) tests/integration.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(TEST_CC) $(TINY_FLAGS) -Wl,--build-id=none,-Ttext-segment=0x200000,-z,noexecstack,-z,norelro \
+		-o $@ $(TINY_SRCS)
