@@ -46,19 +46,26 @@ struct initrd_image {
 
 /*
  * Loads the kernel in `fd` (ELF64 x86-64 executable, or bzImage of boot protocol 2.12 or later with
- * a 64-bit entry). `name` is used in messages. Reads only; `fd` stays the caller's and may be
- * closed afterwards. On failure *out is unchanged and *e says what was wrong with which field;
- * guest memory may have been written.
+ * a 64-bit entry). `name` is used in messages. Guest memory must be fresh, all zero: what a segment
+ * has beyond its bytes in the file (bss) is not written. Everything is checked before the first
+ * byte is copied; after a failed read guest memory may have been written. On failure *out is
+ * unchanged and *e says what was wrong with which field.
  *
- * Errors: -ENOEXEC not a kernel we can boot, -EFAULT outside guest RAM, or what reading returned.
+ * Reads by position only; `fd` stays the caller's and may be closed afterwards. Callers that open a
+ * path given by a user do so with O_NONBLOCK, as else opening a FIFO waits for its writer. With
+ * LOAD_MAP the file must stay as it is while the guest runs: a guest that touches a page behind the
+ * end of a file that was cut is stopped by KVM with EFAULT.
+ *
+ * Errors: -ENOEXEC not a kernel we can boot, -EFAULT does not fit in guest RAM below 4 GiB, -EINVAL
+ * no regular file, -ENODATA empty, -EIO shorter than it was, or what reading or mapping returned.
  */
 int loader_kernel(const struct gmem *m, int fd, const char *name, enum load_mode mode,
 		  struct kernel_image *out, struct err *e) MUST_CHECK;
 
 /*
- * Loads the initrd in `fd` as high as possible in the first RAM range that `k` allows, page
- * aligned, above the kernel.
- * -E2BIG: it does not fit between the kernel and the end of that RAM.
+ * Loads the initrd in `fd`, page aligned, as high as `k` allows in the RAM that the kernel lies in
+ * and below 4 GiB, above the kernel. *out is written on success only.
+ * -E2BIG: it does not fit between the kernel and the end of that RAM; else as above.
  */
 int loader_initrd(const struct gmem *m, int fd, const char *name, const struct kernel_image *k,
 		  struct initrd_image *out, struct err *e) MUST_CHECK;

@@ -18,8 +18,8 @@
  * the zero page with e820 table, page tables (identity map of 4 GiB in 2 MiB pages) and GDT.
  * Builder thread. -EFAULT: guest memory too small for it.
  */
-int boot_write(const struct gmem *m, const struct kernel_image *k, const struct initrd_image *initrd,
-	       const char *cmdline, struct err *e) MUST_CHECK;
+int boot_write(const struct gmem *m, const struct kernel_image *k,
+	       const struct initrd_image *initrd, const char *cmdline, struct err *e) MUST_CHECK;
 
 /*
  * Fills the registers for the kernel's entry. `sregs` comes in as KVM_GET_SREGS returned it.
