@@ -179,6 +179,7 @@ static int status_of_failure(int code)
 	case -ENOEXEC:
 	case -EFAULT:
 	case -E2BIG:
+	case -ENODATA:
 		return RUN_BAD_CONFIG;
 	default:
 		return RUN_FAILED;

@@ -41,7 +41,7 @@ static int set_rootfs(void *ctx, const char *v, struct err *e)
 		len -= 3;
 	if (len == 0 || len >= sizeof(o->rootfs))
 		return err_set(e, -EINVAL,
-			       "option '--rootfs': '%s', expected a path of 1 to %zu bytes", v,
+			       "option '--rootfs': a path of %zu bytes, expected 1 to %zu", len,
 			       sizeof(o->rootfs) - 1);
 	memcpy(o->rootfs, v, len);
 	o->rootfs[len] = '\0';

@@ -50,9 +50,11 @@ void scenario_ports(void)
 		silent += inb((uint16_t)p) == 0xff;
 	for (size_t d = 0; d < ARRAY_SIZE(devices); d++) {
 		/* One before and one behind it too: accesses that cross its ends. */
-		uint16_t first = (uint16_t)(devices[d].first - 1);
+		unsigned int first = devices[d].first - 1u;
 
-		for (uint16_t p = first; p < first + devices[d].nr + 2; p++) {
+		for (unsigned int at = first; at < first + devices[d].nr + 2; at++) {
+			uint16_t p = (uint16_t)at;
+
 			inb(p);
 			inw(p);
 			inl(p);

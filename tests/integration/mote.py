@@ -101,7 +101,8 @@ class Mote:
 
     def __init__(self, *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                  stderr=subprocess.PIPE, prefix=(), program=MOTE, **popen):
-        self.args = [*prefix, program, *map(str, args)]
+        words = [a if isinstance(a, bytes) else str(a) for a in args]
+        self.args = [*prefix, program, *words]
         self.proc = subprocess.Popen(self.args, stdin=stdin, stdout=stdout, stderr=stderr,
                                      start_new_session=True, **popen)
         self.pid = self.proc.pid
@@ -172,7 +173,7 @@ class Result:
                 if line.startswith("mote: ")]
 
     def __repr__(self):
-        return (f"{' '.join(self.args)} -> {self.status}; stdout {show(self.out or b'')}"
+        return (f"{self.args} -> {self.status}; stdout {show(self.out or b'')}"
                 f" stderr {show(self.err or b'')}")
 
 
@@ -213,4 +214,40 @@ def session_processes(sid):
             continue
         if int(fields[3]) == sid and fields[0] not in "ZX":
             found.append(int(pid))
+    return found
+
+
+def our_init(*args):
+    """Runs one of init's verbs on this side: it knows the pattern that it writes and checks."""
+    return subprocess.run([os.path.join(GUEST, "init"), *map(str, args)], capture_output=True,
+                          timeout=TIMEOUT, check=False)
+
+
+def wait_until(condition, what, timeout=None):
+    """Asks again and again until condition() is true; fails, naming `what`, when that is late."""
+    deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+def proc_lines(pid, name):
+    with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as f:
+        return f.read().splitlines()
+
+
+def thread_names(pid):
+    names = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        names += proc_lines(pid, f"task/{task}/comm")
+    return sorted(names)
+
+
+def open_files(pid):
+    """Descriptor -> (what it is, its flags)."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        flags = [line.split()[1] for line in proc_lines(pid, f"fdinfo/{fd}")
+                 if line.startswith("flags:")]
+        found[int(fd)] = (os.readlink(f"/proc/{pid}/fd/{fd}"), int(flags[0], 8))
     return found
