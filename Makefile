@@ -111,7 +111,7 @@ check:
 .PHONY: selftests
 selftests: testbed
 	@tests/run-one --results $(RESULTS) --timeout 120 selftest/deps -- deps/selftest
-	@tests/run-one --results $(RESULTS) --timeout 300 selftest/testbed -- tests/testbed/selftest
+	@tests/run-one --results $(RESULTS) --tap --timeout 900 selftest/testbed -- tests/testbed/selftest
 	@tests/run-one --results $(RESULTS) --timeout 120 selftest/install -- tests/install-test $(BUILD)
 
 INSTALLED := bin/mote share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
