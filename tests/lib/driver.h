@@ -13,6 +13,16 @@
 #include "tests/lib/guest.h"
 #include "virtio/virtq.h"
 
+/* Initializers of a descriptor that the device reads from or writes to. */
+#define READS(gpa, len)            \
+	{                          \
+		(gpa), (len), 0, 0 \
+	}
+#define WRITES(gpa, len)                            \
+	{                                           \
+		(gpa), (len), VRING_DESC_F_WRITE, 0 \
+	}
+
 struct driver {
 	const struct guest *g;
 	struct virtq_regs regs; /* what to tell the device */

@@ -26,15 +26,6 @@
 #define STATUS	(GUEST_MID + 0x8000)
 #define PENDING 0xee /* in the status byte until the device writes there */
 
-#define READS(gpa, len)            \
-	{                          \
-		(gpa), (len), 0, 0 \
-	}
-#define WRITES(gpa, len)                            \
-	{                                           \
-		(gpa), (len), VRING_DESC_F_WRITE, 0 \
-	}
-
 static struct blk blk;
 static struct board b;
 static struct driver d;
