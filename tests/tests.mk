@@ -44,7 +44,7 @@ TEST_CODE_race := $(TEST_CODE)
 TEST_CODE_tsan := $(TEST_CODE)
 
 TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c tests/lib/chain.c
-TEST_LIB_unit := $(TEST_LIB) tests/lib/fault.c tests/lib/line_buffer.c
+TEST_LIB_unit := $(TEST_LIB) tests/lib/walker.c tests/lib/fault.c tests/lib/line_buffer.c
 TEST_LIB_fuzz := $(TEST_LIB)
 TEST_LIB_race := $(TEST_LIB)
 TEST_LIB_tsan := $(TEST_LIB)
@@ -188,5 +188,14 @@ mutants: $(MUTANT_LIST:%=run-mutant/%)
 
 # ---- lint --------------------------------------------------------------------------------------
 
-lint:
-	@tests/lint/run $(TEST_OUT)/lint $(RESULTS)
+# What was found clean is remembered, outside of $(RESULTS).
+LINT_CHECKS := $(shell sed -n 's/^check_\(.*\)() {.*/\1/p' tests/lint/check)
+
+lint: run-lint/selftest $(LINT_CHECKS:%=run-lint/%)
+
+run-lint/selftest:
+	@$(TEST_RUN) --timeout 120 lint/selftest -- tests/lint/selftest
+
+.PHONY: run-lint/selftest $(LINT_CHECKS:%=run-lint/%)
+$(LINT_CHECKS:%=run-lint/%): run-lint/%:
+	@$(TEST_RUN) --timeout 900 lint/$* -- tests/lint/check $* $(BUILD)/lint

@@ -404,12 +404,13 @@ static void write_queue_register(struct vmmio *t, uint32_t off, uint32_t v)
 
 static void write_driver_features(struct vmmio *t, uint32_t v)
 {
-	if (t->state.status & VIRTIO_CONFIG_S_FEATURES_OK)
-		guest_fault(t); /* §2.2: final once accepted */
-	else if (t->state.driver_features_sel <= 1)
-		set_half(&t->state.driver_features, t->state.driver_features_sel, v);
-	else if (v != 0)
+	uint32_t sel = t->state.driver_features_sel;
+
+	/* Final once accepted (§2.2), and 64 bits are all there are. */
+	if ((t->state.status & VIRTIO_CONFIG_S_FEATURES_OK) || (sel > 1 && v != 0))
 		guest_fault(t);
+	else if (sel <= 1)
+		set_half(&t->state.driver_features, sel, v);
 }
 
 /* Registers whose write is a change of the register file and nothing else. */

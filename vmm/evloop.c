@@ -177,6 +177,7 @@ int evloop_call(struct evloop *l, ev_call_fn fn, void *arg)
 		return -ECANCELED;
 	}
 	c.next = l->calls;
+	/* cppcheck-suppress autoVariables ; it is off the list when this function returns */
 	l->calls = &c;
 	wake(l);
 	while (!c.finished)

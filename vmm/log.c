@@ -24,7 +24,7 @@ static void PRINTF(2, 0) emit(const char *level, const char *fmt, va_list ap)
 	int saved = errno;
 	int at = snprintf(line, sizeof(line), "mote: %s", level);
 	int n = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, fmt, ap);
-	size_t len = n < 0 ? (size_t)at : min_u64((size_t)(at + n), sizeof(line) - 2);
+	size_t len = n < 0 ? (size_t)at : min_u64((size_t)at + (size_t)n, sizeof(line) - 2);
 
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)

@@ -15,16 +15,20 @@
 #define MUT_WALK_ON(x)	    (MUT == 3 || (x))	       /* 3: loops are followed for ever */
 #define MUT_AVAIL_BAD(x)    (MUT != 4 && (x))	       /* 4: avail.idx is believed */
 #define MUT_IN_FLIGHT(x)    (MUT != 5 && (x))	       /* 5: a head may be in flight twice */
-#define MUT_QUEUE_FROZEN(x) (MUT != 6 && (x)) /* 6: rings may move under a running device */
-#define MUT_SECTOR_BAD(x)   (MUT != 7 && (x)) /* 7: requests past the end of the disk */
-/* 8: a descriptor is looked at in guest memory, where it can change between two looks */
-#define MUT_DESC(copy, ram) (MUT == 8 ? (const struct vring_desc *)(ram) : (copy))
+#define MUT_QUEUE_FROZEN(x) (MUT != 6 && (x))  /* 6: rings may move under a running device */
+#define MUT_SECTOR_BAD(x)   (MUT != 7 && (x))  /* 7: requests past the end of the disk */
 #define MUT_NOT_OFFERED(x)  (MUT != 9 && (x))  /* 9: features that were not offered are accepted */
 #define MUT_LOCK_FREE(x)    (MUT == 10 || (x)) /* 10: registers are read without the lock */
 #define MUT_NO_ENTRY(x)	    (MUT != 11 && (x)) /* 11: a kernel may start outside itself */
 #define MUT_NO_ROOM(x)	    (MUT != 12 && (x)) /* 12: a buffer's end is not seen */
 #define MUT_STALE(x)	    (MUT != 13 && (x)) /* 13: events come to sources that are gone */
-#define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: an index is compared without wrapping \
-						     */
+#define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: indices are taken not to wrap */
+
+/* 8: a descriptor is looked at in guest memory, where it can change between two looks */
+#if MUT == 8
+#define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))
+#else
+#define MUT_DESC(copy, ram) (copy)
+#endif
 
 #endif

@@ -71,7 +71,7 @@ static void *vcpu(void *arg)
 
 int main(int argc, char **argv)
 {
-	time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
+	time_t end = time(NULL) + (argc > 1 ? strtol(argv[1], NULL, 10) : 5);
 	unsigned int seed[2] = { 1, 2 };
 	pthread_t thread[2];
 

@@ -102,7 +102,7 @@ static void complete(struct virtq *q, const struct virtq_chain *c)
 
 int main(int argc, char **argv)
 {
-	time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
+	time_t end = time(NULL) + (argc > 1 ? strtol(argv[1], NULL, 10) : 5);
 	unsigned long long faults[VIRTQ_BAD_INDIRECT + 1] = { 0 };
 	static struct virtq_chain c;
 	unsigned long long pops = 0;

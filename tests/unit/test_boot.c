@@ -212,8 +212,8 @@ static void bzimage_header(struct kernel_image *k, uint16_t version)
 	k->setup_header_len = 0x7b;
 	for (size_t i = 0; i < SETUP_HEADER_MAX; i++)
 		k->setup_header[i] = (uint8_t)(0x80 + i);
-	memcpy(k->setup_header + 0x206 - 0x1f1, &version, sizeof(version));
-	memcpy(k->setup_header + 0x238 - 0x1f1, &cmdline_size, sizeof(cmdline_size));
+	memcpy(k->setup_header + (0x206 - 0x1f1), &version, sizeof(version));
+	memcpy(k->setup_header + (0x238 - 0x1f1), &cmdline_size, sizeof(cmdline_size));
 }
 
 static void zero_page_for_a_bzimage(void **state)

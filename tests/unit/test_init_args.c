@@ -39,7 +39,7 @@ static void refuses_broken_escapes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		strcpy(s, bad[i]);
+		snprintf(s, sizeof(s), "%s", bad[i]);
 		assert_int_equal(args_decode(s), -EINVAL);
 	}
 }
@@ -70,7 +70,7 @@ static void splits_at_the_limits(void **state)
 	assert_int_equal(args_split(one, argv, 1), -E2BIG);
 	assert_int_equal(args_split(one, argv, 0), -E2BIG);
 	assert_int_equal(args_split(three, argv, 3), -E2BIG);
-	strcpy(three, "a+b+c");
+	memcpy(three, "a+b+c", sizeof(three));
 	assert_int_equal(args_split(three, argv, 4), 3);
 	assert_null(argv[3]);
 	assert_int_equal(args_split(bad, argv, MAX), -EINVAL);
@@ -248,7 +248,7 @@ static void config_refuses_wrong_values(void **state)
 		char *env[] = { s, NULL };
 		struct init_config c = { 0 };
 
-		strcpy(s, bad[i]);
+		snprintf(s, sizeof(s), "%s", bad[i]);
 		assert_int_equal(config_read(&c, env), -EINVAL);
 		assert_null(env[0]);
 	}
