@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The program: which of its faces is wanted. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vmm/log.h"
 #include "vmm/run.h"
@@ -18,11 +21,26 @@ static void print_help(void)
 	       "mote is a minimal monitor for microVMs on Linux/KVM; see mote(1).\n");
 }
 
+/*
+ * Standard input, output and error must be something, or the next file that is opened takes the
+ * place of the one that is missing. False when even /dev/null is.
+ */
+static bool have_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (!have_stdio())
+		return RUN_FAILED;
 	if (argc >= 2 && strcmp(argv[1], "run") == 0)
 		return run_main(argc - 1, argv + 1,
 				(uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);

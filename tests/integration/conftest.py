@@ -20,16 +20,15 @@ class Recorder:
     def write(self, word, report, reason=""):
         module, _, test = report.nodeid.partition("::")
         name = f"integration/{os.path.basename(module)[:-3]}/{test}".replace(" ", "_")
-        if name in self.done:
+        # Once each: a test that passed and whose fixtures failed afterwards has both lines.
+        if (word, name) in self.done:
             return
-        self.done.add(name)
+        self.done.add((word, name))
         self.file.write(f"{word} {name}{' ' + reason if reason else ''}\n")
         self.file.flush()
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
-            # A test that passed and whose fixtures failed afterwards has both lines, and counts.
-            self.done.discard(report.nodeid)
             self.write("FAIL", report, f"in {report.when}" if report.when != "call" else "")
         elif report.skipped:
             self.write("SKIP", report, report.longrepr[2].partition("Skipped: ")[2] or "no reason")
