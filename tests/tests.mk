@@ -20,13 +20,13 @@ RACE_SECONDS ?= 5
 TEST_WARN_GCC := -std=gnu11 -D_GNU_SOURCE= $(filter-out -Wframe-larger-than=%,$(WARN))
 TEST_WARN_CLANG := $(filter-out -Wlogical-op -Wduplicated-cond,$(TEST_WARN_GCC)) -Werror=noderef
 
+# ThreadSanitizer cannot follow our fences; they order guest memory only, which is none of its business.
 TEST_CC_unit := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=$(SAN) -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
+	-fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan)
 TEST_CC_fuzz := $(TEST_CLANG) $(TEST_WARN_CLANG) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 # As released: what the optimizer makes of our accesses to guest memory is what is tested.
 TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -flto -fno-strict-aliasing
-# It cannot follow our fences, which order guest memory only; that is none of its business here.
 TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-tsan
 
 # System calls that tests/lib/fault.c can make fail.
@@ -171,8 +171,8 @@ $(TEST_OUT)/mut$(1)/$(3): $(TEST_OUT)/$(2)/$(TEST_DIR_$(2))/$(3).o \
 	$(Q)$(TEST_CC_$(2)) -pthread -o $$@ $$^ $(TEST_LINK_$(2))
 
 .PHONY: run-mutant/$(1)/$(2)/$(3)
-run-mutant/$(1)/$(2)/$(3): FUZZ_SECONDS := $(MUTANT_FUZZ_SECONDS)
-run-mutant/$(1)/$(2)/$(3): RACE_SECONDS := $(MUTANT_RACE_SECONDS)
+run-mutant/$(1)/$(2)/$(3): override FUZZ_SECONDS := $(MUTANT_FUZZ_SECONDS)
+run-mutant/$(1)/$(2)/$(3): override RACE_SECONDS := $(MUTANT_RACE_SECONDS)
 run-mutant/$(1)/$(2)/$(3): $(TEST_OUT)/mut$(1)/$(3)
 	@mkdir -p $$<.new/corpus
 	@$(TEST_ENV_$(2)) $(TEST_RUN) --expect-failure --timeout 120 mutant/$(1)/$(3) -- \
