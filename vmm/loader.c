@@ -213,7 +213,7 @@ int loader_initrd(const struct gmem *m, int fd, const char *name, const struct k
 	floor = min_u64(align_up(k->end, PAGE_LEN), top);
 	c.len = f.size;
 	if (f.size <= top - floor)
-		c.gpa = align_down(top - f.size, PAGE_LEN);
+		c.gpa = floor;
 	if (c.gpa < floor || c.gpa == 0)
 		return err_set(e, -E2BIG,
 			       "initrd %s: %s does not fit below 0x%" PRIx64

@@ -76,40 +76,44 @@ static int load_hole(struct fixture *x, uint64_t len)
 	return load_fd(x, fd);
 }
 
-static void lies_at_the_top_page_aligned(void **state)
+#define FIRST align_up(KERNEL_END, 0x1000) /* the first whole page above the kernel */
+
+static void lies_right_above_the_kernel_page_aligned(void **state)
 {
 	struct fixture *x = *state;
 
 	assert_int_equal(load(x, 0x4001), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - 0x5000);
+	assert_int_equal(x->out.gpa, FIRST);
 	assert_int_equal(x->out.len, 0x4001);
 	assert_memory_equal(guest_at(&x->g, x->out.gpa, 0x4001), x->data, 0x4001);
 	assert_int_equal(*(uint8_t *)guest_at(&x->g, x->out.gpa + 0x4001, 1), 0);
-	assert_int_equal(load(x, 0x5000), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - 0x5000);
+	x->k.end = FIRST; /* nothing to round */
 	assert_int_equal(load(x, 1), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - 0x1000);
+	assert_int_equal(x->out.gpa, FIRST);
+	x->k.end = FIRST + 1;
+	assert_int_equal(load(x, 1), 0);
+	assert_int_equal(x->out.gpa, FIRST + 0x1000);
 }
 
 static void keeps_below_the_kernels_limit(void **state)
 {
 	struct fixture *x = *state;
 
-	x->k.initrd_max = 0x1effff;
+	x->k.initrd_max = FIRST + 0xfff;
 	assert_int_equal(load(x, 0x1000), 0);
-	assert_int_equal(x->out.gpa, 0x1ef000);
-	x->k.initrd_max = 0x1efffe; /* one byte less: one page lower */
-	assert_int_equal(load(x, 0x1000), 0);
-	assert_int_equal(x->out.gpa, 0x1ee000);
+	assert_int_equal(x->out.gpa, FIRST);
+	x->k.initrd_max = FIRST + 0xffe; /* one byte less */
+	assert_int_equal(load(x, 0x1000), -E2BIG);
+	assert_int_equal(load(x, 0xfff), 0);
 }
 
 static void fills_the_room_to_the_byte(void **state)
 {
 	struct fixture *x = *state;
-	const uint64_t room = MIB(2) - align_up(KERNEL_END, 0x1000);
+	const uint64_t room = MIB(2) - FIRST;
 
 	assert_int_equal(load_hole(x, room), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - room);
+	assert_int_equal(x->out.gpa, FIRST);
 	x->out = (struct initrd_image){ .gpa = 1, .len = 2 };
 	assert_int_equal(load_hole(x, room + 1), -E2BIG);
 	assert_string_equal(x->e.msg, "initrd I: 508 KiB does not fit below 0x200000 "
@@ -150,11 +154,12 @@ static void stays_inside_odd_memory(void **state)
 {
 	struct fixture *x = *state;
 
+	const uint64_t room = MIB(2) - 0x800 - FIRST;
+
 	x->g.mem.region[2].len -= 0x800;
-	assert_int_equal(load(x, 0x801), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - 0x2000);
-	assert_int_equal(load(x, 0x800), 0);
-	assert_int_equal(x->out.gpa, MIB(2) - 0x1000);
+	assert_int_equal(load_hole(x, room + 1), -E2BIG);
+	assert_int_equal(load_hole(x, room), 0);
+	assert_int_equal(x->out.gpa, FIRST);
 }
 
 static void refuses_what_is_no_file(void **state)
@@ -191,10 +196,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(lies_at_the_top_page_aligned), TEST(keeps_below_the_kernels_limit),
-		TEST(fills_the_room_to_the_byte),   TEST(refuses_limits_below_the_kernel),
-		TEST(leaves_memory_above_4_gib),    TEST(stays_inside_odd_memory),
-		TEST(refuses_what_is_no_file),	    TEST(reports_a_failing_read),
+		TEST(lies_right_above_the_kernel_page_aligned),
+		TEST(keeps_below_the_kernels_limit),
+		TEST(fills_the_room_to_the_byte),
+		TEST(refuses_limits_below_the_kernel),
+		TEST(leaves_memory_above_4_gib),
+		TEST(stays_inside_odd_memory),
+		TEST(refuses_what_is_no_file),
+		TEST(reports_a_failing_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
