@@ -33,7 +33,11 @@ KERNEL_HEADERS := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-g
 CFLAGS_MOTE := -std=gnu11 -O2 -g -flto -fno-strict-aliasing -ffunction-sections \
 	-fsanitize-undefined-trap-on-error $(WARN) $(HARDEN) \
 	-I. $(KERNEL_HEADERS) $(CFLAGS)
-LDFLAGS_MOTE := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections \
+# musl-gcc does not know -static-pie, and silently links a program that needs musl's loader. What the
+# option stands for is said to the linker, with the start file that relocates the program itself.
+MUSL_LIB := $(patsubst %/crti.o,%,$(filter %/crti.o,$(shell $(CC_MUSL) -\#\#\# -x c /dev/null 2>&1)))
+LDFLAGS_MOTE := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text \
+	-Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections \
 	-Wl,--build-id=sha1 $(LDFLAGS)
 
 # Input that a guest controls is handled here: out-of-range indices and overflows trap at once.
@@ -61,7 +65,10 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags
 # by itself was held to 4096 bytes. The symbols stay beside the program, where gdb finds them.
 $(BUILD)/mote: $(MOTE_OBJS)
 	@echo "  LINK    $@"
-	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) -Wframe-larger-than=16384 $(LDFLAGS_MOTE) -o $@.unstripped $(MOTE_OBJS)
+	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) -Wframe-larger-than=16384 $(LDFLAGS_MOTE) -o $@.unstripped \
+		$(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o $(MOTE_OBJS) $(MUSL_LIB)/crtn.o
+	$(Q)if readelf -lW $@.unstripped | grep -q INTERP; then \
+		echo "$@: asks for a loader, expected a static-pie program" >&2; exit 1; fi
 	$(Q)$(OBJCOPY) --only-keep-debug $@.unstripped $@.debug
 	$(Q)$(STRIP) -o $@.tmp $@.unstripped
 	$(Q)$(OBJCOPY) --add-gnu-debuglink=$@.debug $@.tmp
