@@ -134,6 +134,7 @@ $(TEST_PROGS_fuzz:%=run-fuzz/%): run-fuzz/%: $(TEST_OUT)/fuzz/%
 
 TEST_ARGS_race = $(RACE_SECONDS)
 TEST_ARGS_tsan = $(RACE_SECONDS)
+TEST_ENV_tsan := TSAN_OPTIONS=halt_on_error=1
 
 race: $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
 
@@ -141,7 +142,7 @@ $(TEST_PROGS_race:%=run-race/%): run-race/%: $(TEST_OUT)/race/%
 	@$(TEST_RUN) --timeout 120 race/$* -- $< $(TEST_ARGS_race)
 
 $(TEST_PROGS_tsan:%=run-tsan/%): run-tsan/%: $(TEST_OUT)/tsan/%
-	@$(TEST_RUN) --timeout 120 tsan/$* -- $< $(TEST_ARGS_tsan)
+	@$(TEST_ENV_tsan) $(TEST_RUN) --timeout 120 tsan/$* -- $< $(TEST_ARGS_tsan)
 
 # ---- planted bugs ------------------------------------------------------------------------------
 
