@@ -64,10 +64,9 @@ int loader_kernel(const struct gmem *m, int fd, const char *name, enum load_mode
 
 /*
  * Loads the initrd in `fd` into the first whole pages above the kernel, in the same RAM and below
- * both 4 GiB and what `k` allows. So it shares the huge page that the kernel's end needs anyway: 3 ms
- * less for a whole boot than at the top of memory (docs/performance.md). *out is written on success
- * only.
- * -E2BIG: it does not fit between the kernel and the end of that RAM; else as above.
+ * both 4 GiB and what `k` allows. So it shares the huge page that the kernel's end needs anyway: 3
+ * ms less for a whole boot than at the top of memory (docs/performance.md). *out is written on
+ * success only. -E2BIG: it does not fit between the kernel and the end of that RAM; else as above.
  */
 int loader_initrd(const struct gmem *m, int fd, const char *name, const struct kernel_image *k,
 		  struct initrd_image *out, struct err *e) MUST_CHECK;
