@@ -29,7 +29,8 @@ void scenario_bytes(void)
 	}
 }
 
-/* Four times what the port can queue, on the console, without ever asking whether it is ready, which nobody may read. */
+/* Four times what the port can queue, on the console, without ever asking whether it is ready,
+ * which nobody may read. */
 void scenario_flood(void)
 {
 	static uint8_t text[64];
