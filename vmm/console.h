@@ -24,6 +24,7 @@ struct console_config {
 	int out_fd;	      /* -1 = output is thrown away; stays the caller's */
 	bool wait_for_reader; /* output is never dropped: a reader that is slow holds the guest */
 	bool eof_as_break;    /* end of input is passed on as a break */
+	bool paced;	      /* the guest says what it took, and gets no more than it can hold */
 	void (*on_key)(void *ctx, enum console_key key); /* NULL: no escape character */
 	void *ctx;
 };

@@ -38,6 +38,14 @@ static void on_ready(void *ctx)
 		serial_rx_open(&vm->serial[1]);
 }
 
+static void on_taken(void *ctx, uint32_t bytes)
+{
+	struct vm *vm = ctx;
+
+	if (vm->nr_ports == 2)
+		serial_rx_taken(&vm->serial[1], bytes);
+}
+
 static void on_power_off(void *ctx)
 {
 	vm_set_end(ctx, VM_POWER_OFF);
@@ -52,6 +60,7 @@ static const struct report_fns report_fns = {
 	.booted = on_booted,
 	.exit_status = on_exit_status,
 	.ready = on_ready,
+	.taken = on_taken,
 	.power_off = on_power_off,
 	.reset = on_reset,
 };
@@ -78,7 +87,7 @@ static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, 
 	serial_init(&vm->serial[i], irq_fd, vm->console[i].wake_fd);
 	/* A command's input must not meet a terminal that still echoes and edits. */
 	if (i == 1)
-		serial_rx_hold(&vm->serial[i]);
+		serial_rx_hold(&vm->serial[i], c->console[i].paced);
 	vm->nr_ports = i + 1;
 	r = console_attach(&vm->console[i], &vm->serial[i], e);
 	if (r < 0)

@@ -21,13 +21,18 @@ static void report_write(void *ctx, uint32_t off, const void *data, uint32_t len
 {
 	const struct report *r = ctx;
 	uint8_t first = *(const uint8_t *)data;
+	uint32_t word;
 
-	if (off == REPORT_BOOT_TIMER && first == REPORT_BOOT_MAGIC)
+	if (off == REPORT_BOOT_TIMER && first == REPORT_BOOT_MAGIC) {
 		r->fns->booted(r->ctx);
-	else if (off == REPORT_EXIT_STATUS && len == 4)
+	} else if (off == REPORT_EXIT_STATUS && len == 4) {
 		r->fns->exit_status(r->ctx, first);
-	else if (off == REPORT_READY && len == 4)
+	} else if (off == REPORT_READY && len == 4) {
 		r->fns->ready(r->ctx);
+	} else if (off == REPORT_TAKEN && len == 4) {
+		memcpy(&word, data, sizeof(word));
+		r->fns->taken(r->ctx, word);
+	}
 }
 
 static void acpi_write(void *ctx, uint32_t off, const void *data, uint32_t len)

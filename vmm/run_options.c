@@ -343,6 +343,7 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 		.out_fd = STDOUT_FILENO,
 		.wait_for_reader = true,
 		.eof_as_break = !interactive,
+		.paced = !interactive,
 	};
 	/* A job in the background leaves the terminal's keys to whoever is in front. */
 	if (isatty(STDIN_FILENO) && !term_usable(STDIN_FILENO))

@@ -56,9 +56,14 @@ static bool rx_break_now(const struct serial *s)
 	return s->break_queued && ring_used(&s->rx) == 0;
 }
 
+static bool window_closed(const struct serial *s)
+{
+	return s->rx_paced && s->rx_sent - s->rx_taken >= SERIAL_WINDOW;
+}
+
 static bool rx_ready(const struct serial *s)
 {
-	if (!loopback(s) && (s->rx_held || !(s->mcr & UART_MCR_RTS)))
+	if (!loopback(s) && (s->rx_held || !(s->mcr & UART_MCR_RTS) || window_closed(s)))
 		return false;
 	return ring_used(&s->rx) > 0 || rx_break_now(s);
 }
@@ -105,10 +110,12 @@ static uint8_t read_rbr(struct serial *s)
 
 	if (!rx_ready(s))
 		return 0;
-	if (rx_break_now(s))
+	if (rx_break_now(s)) {
 		s->break_queued = false;
-	else
+	} else {
 		b = ring_get(&s->rx);
+		s->rx_sent += !loopback(s);
+	}
 	if (s->rx_wanted && ring_used(&s->rx) < SERIAL_RING_LEN / 2) {
 		s->rx_wanted = false;
 		signal_fd(s->wake_fd);
@@ -287,9 +294,18 @@ void serial_release(struct serial *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-void serial_rx_hold(struct serial *s)
+void serial_rx_hold(struct serial *s, bool paced)
 {
 	s->rx_held = true;
+	s->rx_paced = paced;
+}
+
+void serial_rx_taken(struct serial *s, uint32_t total)
+{
+	pthread_mutex_lock(&s->lock);
+	s->rx_taken = total;
+	update_irq(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void serial_rx_open(struct serial *s)

@@ -20,6 +20,7 @@
 
 #define SERIAL_PORTS	8u     /* I/O ports that a UART takes */
 #define SERIAL_RING_LEN 16384u /* bytes, a power of two */
+#define SERIAL_WINDOW	8192u  /* paced input that the guest's driver may hold */
 
 struct serial_ring {
 	uint32_t head; /* next to take; runs freely, masked on use */
@@ -39,6 +40,9 @@ struct serial {
 	bool break_queued; /* a break follows the queued input */
 	bool rx_wanted;	   /* the host side waits for room */
 	bool rx_held;	   /* input stays queued, whatever the driver says */
+	bool rx_paced;	   /* so does what is more than SERIAL_WINDOW ahead of rx_taken */
+	uint32_t rx_sent;  /* bytes that the driver read; runs freely, as does rx_taken */
+	uint32_t rx_taken; /* of which the guest's program has these */
 	uint64_t tx_bytes;
 	uint64_t tx_dropped;
 	struct serial_ring tx;
@@ -49,9 +53,15 @@ struct serial {
 void serial_init(struct serial *s, int irq_fd, int wake_fd);
 void serial_release(struct serial *s);
 
-/* Keeps input from the guest until serial_rx_open. Builder thread; any thread. */
-void serial_rx_hold(struct serial *s);
+/*
+ * Keeps input from the guest until serial_rx_open. `paced`: from then on, as serial_rx_taken says;
+ * an emulated port has no speed, and a driver drops what it cannot store. Builder thread.
+ */
+void serial_rx_hold(struct serial *s, bool paced);
+
+/* Any thread, both. `total` is the number of all bytes that were ever taken, modulo 2^32. */
 void serial_rx_open(struct serial *s);
+void serial_rx_taken(struct serial *s, uint32_t total);
 
 /* The eight ports; `ctx` is the struct serial. vCPU threads. */
 extern const struct bus_ops serial_bus_ops;
