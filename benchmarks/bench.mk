@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# Benchmarks. Included by the top Makefile, which sets BUILD, CC_MUSL and Q. The testbed is built in
+# any case: it is small, and whether KVM is usable is found out when the benchmark runs.
+
+BENCH := $(BUILD)/bench
+BENCH_RUNS ?= 10
+BENCH_CLOCK ?= auto
+BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion \
+	$(if $(filter 0,$(WERROR)),,-Werror)
+
+.PHONY: bench-boot check-budget bench-files
+bench-files: $(BENCH)/measure $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
+	testbed
+
+bench-boot: bench-files
+	@benchmarks/boot --build $(BUILD) --clock $(BENCH_CLOCK) --runs $(BENCH_RUNS)
+
+check-budget: bench-files
+	@benchmarks/check-budget --build $(BUILD) --results $(BUILD)/tests/results
+
+$(BENCH)/measure: benchmarks/measure.c benchmarks/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC_MUSL) $(BENCH_CFLAGS) -o $@ $<
