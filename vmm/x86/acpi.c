@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/compiler.h"
@@ -446,15 +445,15 @@ static int check(const struct platform *p, struct err *e)
 
 int acpi_write(const struct gmem *m, const struct platform *p, struct err *e)
 {
-	struct image img = { 0 };
+	/* Too large for a stack; the first use of the heap costs six system calls. */
+	static uint8_t scratch[IMAGE_MAX];
+	struct image img = { .buf = scratch };
 	uint64_t fadt, madt, xsdt;
 	int ret = check(p, e);
 
 	if (ret < 0)
 		return ret;
-	img.buf = calloc(1, IMAGE_MAX);
-	if (!img.buf)
-		return err_set(e, -ENOMEM, "ACPI tables: no memory to build them");
+	memset(scratch, 0, sizeof(scratch));
 	fadt = add_fadt(&img, add_dsdt(&img, p));
 	madt = add_madt(&img, p);
 	xsdt = add_xsdt(&img, fadt, madt);
@@ -462,6 +461,5 @@ int acpi_write(const struct gmem *m, const struct platform *p, struct err *e)
 		ret = err_set(e, -ENOSPC, "ACPI tables: they need more than %u bytes", IMAGE_MAX);
 	else
 		ret = write_tables(m, &img, xsdt, e);
-	free(img.buf);
 	return ret ? ret : vmgenid_write(m, e);
 }

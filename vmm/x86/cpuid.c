@@ -35,6 +35,7 @@
 /* What XCR0 may hold without a permission from the host: x87, SSE, AVX, MPX, AVX-512, PKRU. */
 #define XCR0_PLAIN	 0x2ffull
 
+#define XSAVE_COMPONENTS 0x7ffffffffffffffcull /* those with a subleaf of their own: 2 to 62 */
 #define XSAVE_LEGACY_LEN 576u /* FXSAVE area and header: x87 and SSE need no more */
 
 #define TOPO_TYPE_SMT	 (1u << 8)
@@ -338,11 +339,11 @@ static uint32_t xsave_len(struct cpuid_table *t, uint64_t mask, bool compacted)
 {
 	uint64_t len = XSAVE_LEGACY_LEN;
 
-	for (uint32_t i = 2; i < 63; i++) {
-		const struct kvm_cpuid_entry2 *ent = find(t, 0xd, i);
+	for (uint64_t left = mask & XSAVE_COMPONENTS; left != 0; left &= left - 1) {
+		const struct kvm_cpuid_entry2 *ent = find(t, 0xd, (uint32_t)__builtin_ctzll(left));
 		uint64_t off;
 
-		if (!ent || !(mask & 1ull << i))
+		if (!ent)
 			continue;
 		off = ent->ebx;
 		if (compacted)
