@@ -187,8 +187,12 @@ static uint64_t listen_to(struct child *c, const char *until, const char *say, i
 
 static void print_lines(const char *key, char *s)
 {
-	for (char *line = strtok(s, "\r\n"); line; line = strtok(NULL, "\r\n"))
-		printf("%s %s\n", key, line);
+	for (s += strspn(s, "\r\n"); *s != '\0'; s += strspn(s, "\r\n")) {
+		size_t len = strcspn(s, "\r\n");
+
+		printf("%s %.*s\n", key, (int)len, s);
+		s += len;
+	}
 }
 
 static void print_smaps(pid_t pid)
@@ -258,13 +262,11 @@ static void parse(struct options *o, char **argv)
 		}
 		if (strcmp(*argv, "--smaps") == 0)
 			o->smaps = true;
-		else if (!argv[1])
-			bad_argument(*argv);
-		else if (strcmp(*argv, "--until") == 0)
+		else if (argv[1] && strcmp(*argv, "--until") == 0)
 			o->until = *++argv;
-		else if (strcmp(*argv, "--say") == 0)
+		else if (argv[1] && strcmp(*argv, "--say") == 0)
 			o->say = *++argv;
-		else if (strcmp(*argv, "--timeout-ms") == 0)
+		else if (argv[1] && strcmp(*argv, "--timeout-ms") == 0)
 			o->timeout_ms = (int)strtol(*++argv, &end, 10);
 		else
 			bad_argument(*argv);

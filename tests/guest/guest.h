@@ -123,6 +123,9 @@ struct e820_entry {
 extern const struct e820_entry *e820;
 extern unsigned int nr_e820;
 
+/* The kernel's command line as the monitor wrote it. */
+extern const char *command_line;
+
 /* Page tables of our own that map the first 8 GiB as they are. */
 void map_8_gib(void);
 
@@ -149,5 +152,6 @@ void scenario_triple(void);
 void scenario_hang(void);
 void scenario_spin(void);
 void scenario_reset(void);
+void scenario_cmdline(void);
 
 #endif

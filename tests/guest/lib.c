@@ -13,6 +13,7 @@
 
 const struct e820_entry *e820;
 unsigned int nr_e820;
+const char *command_line;
 
 static uint64_t pml4[512] __attribute__((aligned(4096)));
 static uint64_t pdpt[512] __attribute__((aligned(4096)));

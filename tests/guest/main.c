@@ -13,15 +13,16 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-	{ "memory", scenario_memory }, { "map", scenario_map },
-	{ "ports", scenario_ports },   { "strings", scenario_strings },
-	{ "mmio", scenario_mmio },     { "queues", scenario_queues },
-	{ "chains", scenario_chains }, { "disk", scenario_disk },
-	{ "storm", scenario_storm },   { "race", scenario_race },
-	{ "keys", scenario_keys },     { "bytes", scenario_bytes },
-	{ "flood", scenario_flood },   { "status", scenario_status },
-	{ "triple", scenario_triple }, { "hang", scenario_hang },
-	{ "spin", scenario_spin },     { "reset", scenario_reset },
+	{ "memory", scenario_memory },	 { "map", scenario_map },
+	{ "ports", scenario_ports },	 { "strings", scenario_strings },
+	{ "mmio", scenario_mmio },	 { "queues", scenario_queues },
+	{ "chains", scenario_chains },	 { "disk", scenario_disk },
+	{ "storm", scenario_storm },	 { "race", scenario_race },
+	{ "keys", scenario_keys },	 { "bytes", scenario_bytes },
+	{ "flood", scenario_flood },	 { "status", scenario_status },
+	{ "triple", scenario_triple },	 { "hang", scenario_hang },
+	{ "spin", scenario_spin },	 { "reset", scenario_reset },
+	{ "cmdline", scenario_cmdline },
 };
 
 /* The value of MOTE_CMD on the kernel's command line, "" when it is not there. */
@@ -57,7 +58,8 @@ void guest_main(const uint8_t *zero_page)
 	e820 = (const void *)(zero_page + ZP_E820);
 	nr_e820 = zero_page[ZP_E820_ENTRIES];
 	memcpy(&cmdline, zero_page + ZP_CMDLINE, sizeof(cmdline));
-	name = scenario_name((const char *)(uint64_t)cmdline);
+	command_line = (const char *)(uint64_t)cmdline;
+	name = scenario_name(command_line);
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		if (str_eq(name, scenarios[i].name)) {
 			scenarios[i].run();

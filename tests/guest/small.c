@@ -77,6 +77,11 @@ void scenario_spin(void)
 		__asm__ volatile("pause");
 }
 
+void scenario_cmdline(void)
+{
+	print("%s\n", command_line);
+}
+
 /* By the register that the ACPI tables name. */
 void scenario_reset(void)
 {

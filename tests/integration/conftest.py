@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, and one PASS, FAIL or SKIP line a test for tests/tally (where MOTE_RESULTS says)."""
+import fcntl
 import os
 import subprocess
 
@@ -8,6 +9,25 @@ import pytest
 import mote
 
 RESULTS = os.environ.get("MOTE_RESULTS")
+
+
+KVM_CREATE_VM = 0xae01
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_vm_stays():
+    """A VM that exists as long as the tests run. The testbed's kernel patches its own code when the
+    first VM comes and the last one goes, which its emulated CPUs do not always notice: they hung
+    once in some 50 VMs without this, never in 240 with it."""
+    try:
+        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    vm = fcntl.ioctl(kvm, KVM_CREATE_VM, 0)
+    yield
+    os.close(vm)
+    os.close(kvm)
 
 
 class Recorder:

@@ -124,6 +124,8 @@ def test_guest_panic():
 
 
 def start_failures(tmp_path):
+    # As much as the host has: some of that is never huge pages.
+    all_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 21 << 1
     cut = kernels.write(tmp_path / "cut", kernels.read(VMLINUX)[:100000])
     return {
         "argument": (["--cpus", "0"], BAD_ARGUMENT),
@@ -131,7 +133,7 @@ def start_failures(tmp_path):
         "missing": (["--kernel", tmp_path / "none"], BAD_CONFIG),
         "initrd": (["--initrd", "/dev/null"], BAD_CONFIG),
         "memory": (["--mem", "4000000"], BAD_CONFIG),
-        "pages": (["--mem", "8192", "--pages", "hugetlb"], FAILED),
+        "pages": (["--mem", all_mib, "--pages", "hugetlb"], FAILED),
     }
 
 
