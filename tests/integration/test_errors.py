@@ -109,7 +109,7 @@ def test_subcommand(args, message):
     fails(BAD_ARGUMENT, message, *args)
 
 
-@pytest.mark.parametrize("text", ["a\tb", "a\nb", "é"])
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "é"], ids=["tab", "newline", "umlaut"])
 def test_append_with_odd_characters(text):
     fails(BAD_ARGUMENT, "option '--append': expected printable ASCII characters only",
           "run", "--append", text)
@@ -127,7 +127,8 @@ def test_rootfs_path(length, suffix):
 
 
 @pytest.mark.parametrize("args", [["--append", "x" * 2048], ["--append", "y" * 2010],
-                                  ["--", "echo", "z" * 2000]])
+                                  ["--", "echo", "z" * 2000]],
+                         ids=["append", "words", "command"])
 def test_command_line_too_long(args):
     fails(BAD_CONFIG, "kernel command line: longer than 2047 bytes", "run", *args)
 
@@ -189,7 +190,8 @@ def test_kernel_is_empty(kernel):
     bad_kernel(kernel, "file is empty")
 
 
-@pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"\n", b"MZ" + bytes(4000)])
+@pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"\n", b"MZ" + bytes(4000)],
+                         ids=["script", "tiny", "exe"])
 def test_kernel_is_no_kernel(kernel, content):
     kernels.write(kernel, content)
     start = " ".join(f"{b:02x}" for b in (content + bytes(4))[:4])
