@@ -13,7 +13,7 @@ from .place import BenchError
 BOOT_TIMER = re.compile(r"boot timer: first guest instruction ([\d.]+) ms, init ([\d.]+) ms")
 # The guest's init prints this when it runs; with `quiet` nobody else prints anything.
 READY = "bench-ready"
-TIMEOUT_MS = 3000  # of the clock that measures: a start that takes longer has failed
+TIMEOUT_MS = 2000  # of the clock that measures: a start that takes longer has failed
 
 
 @dataclasses.dataclass
@@ -26,6 +26,7 @@ class Series:
     footprint: bool = False  # look at the monitor's memory instead of at the clock
     samples: list = dataclasses.field(default_factory=list)
     failure: str = ""
+    excuse: str = ""  # why a failure here says nothing about the monitor
 
     @property
     def title(self):
