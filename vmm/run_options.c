@@ -164,9 +164,15 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
 	o->cpus = 1;
 	o->mem_mib = 128;
 	r = options_parse(rows, ARRAY_SIZE(rows), argc, argv, o, &rest, e);
-	if (r == 0 && rest < argc)
+	if (r < 0)
+		return r;
+	/* A file's pages are small ones. */
+	if (o->load == LOAD_MAP && o->backing == MEM_HUGETLB)
+		return err_set(e, -EINVAL,
+			       "option '--kernel-load': 'map', expected copy with --pages hugetlb");
+	if (rest < argc)
 		o->command = (const char *const *)&argv[rest];
-	return r;
+	return 0;
 }
 
 void run_options_help(void)

@@ -12,7 +12,6 @@ import pytest
 
 from mote import MOTE, TIMEOUT, Mote, Stream, expect, our_init, run, wait_until
 
-pytestmark = pytest.mark.skip(reason="has not been run to its end on the present kernel")
 
 KIB, MIB = 1 << 10, 1 << 20
 # Every byte of a serial port leaves the guest, and the testbed makes 5,000 to 20,000 of that a second.

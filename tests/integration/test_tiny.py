@@ -7,7 +7,6 @@ import pytest
 
 from mote import NO_STATUS, TRIPLE_FAULT, Mote, INITRD_MIN, expect, guest_file, run
 
-pytestmark = pytest.mark.skip(reason="has not been run to its end on the present kernel")
 
 SECTOR = 512
 

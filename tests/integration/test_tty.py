@@ -13,7 +13,6 @@ from mote import (BAD_ARGUMENT, BAD_CONFIG, FAILED, INITRD_MIN, NO_STATUS, VMLIN
                   thread_names, wait_until)
 from terminal import LFLAG, Terminal
 
-pytestmark = pytest.mark.skip(reason="has not been run to its end on the present kernel")
 
 CTRL_A = b"\x01"
 TINY = ["run", "--kernel", guest_file("tiny.elf"), "--initrd", INITRD_MIN]
