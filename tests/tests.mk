@@ -120,7 +120,9 @@ fuzz: $(TEST_PROGS_fuzz:%=run-fuzz/%)
 # New inputs go to a scratch folder; tests/fuzz/corpus/NAME is only read, and all of it is run. Memory
 # that is freed is soon used again: fresh pages for each input would take most of the time.
 # $(1): program's name, $(2): scratch folder
-TEST_ARGS_fuzz = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
+# libFuzzer's own status for a crash is 77, which tests/run-one takes for a skipped test.
+TEST_ARGS_fuzz = -error_exitcode=1 -timeout_exitcode=2 -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	-rss_limit_mb=1024 -verbosity=0 \
 	-artifact_prefix=$(2)/ $(2)/corpus $(wildcard tests/fuzz/corpus/$(1:fuzz_%=%))
 TEST_ENV_fuzz := ASAN_OPTIONS=quarantine_size_mb=16
 TEST_LIMIT_fuzz := $(shell expr $(FUZZ_SECONDS) \* 3 + 60)

@@ -194,7 +194,7 @@ static int check_headers(struct elf *x, struct err *e)
 		ret = check_file_range(x, i, e);
 		if (ret == 0 && p->p_type == PT_NOTE && !x->pvh)
 			ret = read_notes(x, i, e);
-		if (ret == 0 && p->p_type == PT_LOAD && p->p_memsz != 0)
+		if (ret == 0 && p->p_type == PT_LOAD && (p->p_memsz | p->p_filesz) != 0)
 			ret = check_segment(x, i, e);
 	}
 	return ret;

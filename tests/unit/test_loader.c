@@ -320,6 +320,8 @@ static void refuses_segments_outside_the_file(void **state)
 	x->f.len = FILE_LEN;
 	p->p_offset = 0;
 	assert_refused(x, -ENOEXEC, "exceeds size in memory");
+	p->p_memsz = 0;
+	assert_refused(x, -ENOEXEC, "exceeds size in memory 0x0");
 }
 
 static void refuses_segments_outside_memory(void **state)
