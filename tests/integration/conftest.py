@@ -3,8 +3,10 @@
 import fcntl
 import os
 import subprocess
+import sys
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 import mote
 
@@ -64,6 +66,26 @@ class Recorder:
 def pytest_configure(config):
     if RESULTS:
         config.pluginmanager.register(Recorder(RESULTS), "mote-recorder")
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """In the testbed a test that failed is run once more, and that is said: QEMU 7.2's emulated CPUs
+    lose an interrupt or damage memory about once in 150 guests (tests/testbed/README.md). What fails
+    twice is ours. With real KVM the first result counts."""
+    if not os.environ.get("MOTE_TESTBED"):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    failed = [r for r in reports if r.failed]
+    if failed:
+        print(f"\nAGAIN {item.nodeid}: failed once in the testbed:\n{failed[0].longreprtext}",
+              file=sys.__stdout__, flush=True)
+        item._initrequest()  # fresh fixtures
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.fixture(autouse=True)
