@@ -66,7 +66,7 @@ def main():
         "elf-pages": elf([(RAM, code * 40, 0x4000)], entry=RAM),
         "elf-overlap": elf([(RAM, code, 0x2000), (RAM + 0x1000, code, 0x1000)]),
         "elf-high": elf([(1 << 32, code, 256)], entry=1 << 32),
-        "elf-no-memory": elf([(RAM, code, 256), (RAM + 0x1000, code, 0)]),
+        "elf-no-memory": elf([(RAM, code, 256), (1 << 40, code, 0)]),
         "elf-cut": elf([(RAM, code, 0x1000)], pvh)[:-100],
         "bzimage": bzimage(code * 4),
         "bzimage-moved": bzimage(code * 4, pref=0x1000000),
