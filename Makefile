@@ -16,6 +16,8 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: all help run check clean install uninstall deps compile guest
 all: compile guest
 
+include deps/deps.mk
+
 # ---- the monitor --------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -32,7 +34,7 @@ KERNEL_HEADERS := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-g
 # -flto: the guest memory accessors are functions of their own and should cost nothing.
 CFLAGS_MOTE := -std=gnu11 -O2 -g -flto -fno-strict-aliasing -ffunction-sections \
 	-fsanitize-undefined-trap-on-error $(WARN) $(HARDEN) \
-	-I. $(KERNEL_HEADERS) $(CFLAGS)
+	-I. $(DEP_FLAGS) $(KERNEL_HEADERS) $(CFLAGS)
 # musl-gcc does not know -static-pie, and silently links a program that needs musl's loader. What the
 # option stands for is said to the linker, with the start file that relocates the program itself.
 MUSL_LIB := $(patsubst %/crti.o,%,$(filter %/crti.o,$(shell $(CC_MUSL) -\#\#\# -x c /dev/null 2>&1)))
@@ -43,10 +45,12 @@ LDFLAGS_MOTE := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text \
 # Input that a guest controls is handled here: out-of-range indices and overflows trap at once.
 TRAP := -fsanitize=bounds,signed-integer-overflow,shift
 
-MOTE_SRCS := $(sort $(wildcard vmm/*.c vmm/x86/*.c virtio/*.c))
-MOTE_OBJS := $(MOTE_SRCS:%.c=$(BUILD)/obj/%.o)
+MOTE_SRCS := $(sort $(wildcard vmm/*.c vmm/x86/*.c virtio/*.c api/*.c))
+DEP_OBJS := $(DEP_C:$(DEP_SRC)/%.c=$(BUILD)/obj/deps/%.o)
+MOTE_OBJS := $(MOTE_SRCS:%.c=$(BUILD)/obj/%.o) $(DEP_OBJS)
 
 $(BUILD)/obj/virtio/%.o: CFLAGS_TRAP := $(TRAP)
+$(BUILD)/obj/api/%.o: CFLAGS_TRAP := $(TRAP)
 
 # Rewritten only when its contents change, so that new flags rebuild and nothing else does.
 FLAGS_NOW := $(CC_MUSL) $(CFLAGS_MOTE) $(TRAP) $(LDFLAGS_MOTE) $(MOTE_SRCS)
@@ -56,7 +60,12 @@ $(BUILD)/obj/flags: force
 .PHONY: force
 force:
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags
+$(DEP_OBJS): $(BUILD)/obj/deps/%.o: $(DEP_SRC)/%.c $(BUILD)/obj/flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) $(DEP_QUIET) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags | $(DEP_HDRS)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) $(CFLAGS_TRAP) -MMD -MP -c -o $@ $<

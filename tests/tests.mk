@@ -36,7 +36,7 @@ TEST_LINK_fuzz := -fsanitize=fuzzer
 TEST_LINK_race :=
 TEST_LINK_tsan :=
 
-TEST_CODE := $(sort $(filter-out %/main.c,$(wildcard vmm/*.c vmm/x86/*.c virtio/*.c)))
+TEST_CODE := $(sort $(filter-out %/main.c,$(wildcard vmm/*.c vmm/x86/*.c virtio/*.c api/*.c)))
 # Of the guest's init what computes; the rest is system calls by musl's prototypes.
 TEST_CODE_unit := $(TEST_CODE) $(wildcard $(addprefix kernel-config/init/,args.c config.c parmrk.c pattern.c text.c))
 TEST_CODE_fuzz := $(TEST_CODE)
@@ -72,13 +72,19 @@ define test_kind
 $(call test_stamp,$(TEST_OUT)/$(1)/flags,$(TEST_CC_$(1)))
 $(call test_stamp,$(TEST_OUT)/$(1)/members,$(TEST_CODE_$(1)))
 
-$(TEST_OUT)/$(1)/%.o: %.c $(TEST_OUT)/$(1)/flags
+$(TEST_OUT)/$(1)/%.o: %.c $(TEST_OUT)/$(1)/flags | $(DEP_HDRS)
 	@mkdir -p $$(@D)
 	@echo "  CC      $$@"
-	$(Q)$(TEST_CC_$(1)) -g -I. -MMD -MP -c -o $$@ $$<
+	$(Q)$(TEST_CC_$(1)) -g -I. $(DEP_FLAGS) -MMD -MP -c -o $$@ $$<
+
+$(DEP_C:$(DEP_SRC)/%.c=$(TEST_OUT)/$(1)/deps/%.o): $(TEST_OUT)/$(1)/deps/%.o: $(DEP_SRC)/%.c $(TEST_OUT)/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	$(Q)$(TEST_CC_$(1)) -g $(DEP_FLAGS) $(DEP_QUIET) -c -o $$@ $$<
 
 # P: whole path names, as two folders may have files of the same name
-$(TEST_OUT)/$(1)/libmote.a: $(TEST_CODE_$(1):%.c=$(TEST_OUT)/$(1)/%.o) $(TEST_OUT)/$(1)/members
+$(TEST_OUT)/$(1)/libmote.a: $(TEST_CODE_$(1):%.c=$(TEST_OUT)/$(1)/%.o) \
+		$(DEP_C:$(DEP_SRC)/%.c=$(TEST_OUT)/$(1)/deps/%.o) $(TEST_OUT)/$(1)/members
 	@rm -f $$@.tmp
 	$(Q)$(TEST_AR) rcsP $$@.tmp $$(filter %.o,$$^)
 	@mv $$@.tmp $$@
@@ -160,7 +166,7 @@ define test_mutant_objects
 $(TEST_OUT)/mut$(1)/$(2)/%.o: %.c $(TEST_OUT)/$(2)/flags
 	@mkdir -p $$(@D)
 	@echo "  CC      $$@"
-	$(Q)$(TEST_CC_$(2)) -DMUT=$(1) -g -I. -MMD -MP -c -o $$@ $$<
+	$(Q)$(TEST_CC_$(2)) -DMUT=$(1) -g -I. $(DEP_FLAGS) -MMD -MP -c -o $$@ $$<
 
 -include $(MUTANT_CODE:%.c=$(TEST_OUT)/mut$(1)/$(2)/%.d)
 endef
@@ -200,5 +206,5 @@ run-lint/selftest:
 	@$(TEST_RUN) --timeout 120 lint/selftest -- tests/lint/selftest
 
 .PHONY: run-lint/selftest $(LINT_CHECKS:%=run-lint/%)
-$(LINT_CHECKS:%=run-lint/%): run-lint/%:
-	@$(TEST_RUN) --timeout 900 lint/$* -- tests/lint/check $* $(BUILD)/lint
+$(LINT_CHECKS:%=run-lint/%): run-lint/%: | $(DEP_HDRS)
+	@DEP_SRC=$(DEP_SRC) $(TEST_RUN) --timeout 900 lint/$* -- tests/lint/check $* $(BUILD)/lint
