@@ -68,6 +68,17 @@ void blk_file_close(struct blk_file *f)
 	f->fd = -1;
 }
 
+int blk_file_dup(struct blk_file *copy, const struct blk_file *f)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	*copy = *f;
+	copy->fd = fd;
+	return 0;
+}
+
 /* Drops the first `n` bytes of the segments, which hold at least that many. */
 static void advance(struct iovec **iov, int *nr, size_t n)
 {

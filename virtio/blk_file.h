@@ -25,6 +25,9 @@ int blk_file_open(struct blk_file *f, const char *path, bool read_only, struct e
 
 void blk_file_close(struct blk_file *f);
 
+/* A second handle on the same disk, with a descriptor of its own. -errno of fcntl. */
+int blk_file_dup(struct blk_file *copy, const struct blk_file *f) MUST_CHECK;
+
 /*
  * Transfers exactly `len` bytes at byte offset `off` between the file and the segments, which it
  * changes. 0; -EIO when the file ends early (it was truncated under us); or what the kernel said.

@@ -73,7 +73,7 @@ static int catch_signals(struct run *run, struct err *e)
 	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
 		return err_sys(e, -errno, "signalfd");
-	r = ev_add(&run->loop, &run->signals, run->signal_fd, EPOLLIN, on_signal, run);
+	r = ev_add(&run->loop, &run->signals, run->signal_fd, EPOLLIN | EV_ALWAYS, on_signal, run);
 	return r < 0 ? err_sys(e, r, "epoll") : 0;
 }
 

@@ -5,6 +5,7 @@
  *   vm_create   what needs no configuration: the KVM VM and its interrupt controllers
  *   vm_build    memory, kernel, devices, vCPUs, tables; undoes itself when it fails
  *   vm_start    vCPU threads run
+ *   vm_pause, vm_resume   vCPUs and devices stand still, and go on
  *   (the event loop runs; vm->on_end is called there once the guest has ended)
  *   vm_stop     no vCPU runs any more
  *   vm_release  nothing is left
@@ -92,10 +93,20 @@ struct vm {
 int vm_create(struct vm *vm, struct evloop *loop, void (*on_end)(void *ctx), void *ctx,
 	      struct err *e) MUST_CHECK;
 
-/* Takes over the drives of `c`, whatever it returns; the rest stays the caller's. */
-int vm_build(struct vm *vm, struct vm_config *c, struct err *e) MUST_CHECK;
+/*
+ * Files of `c` stay its owner's. When this or vm_start fails, everything is undone, and vm_build
+ * may be called again.
+ */
+int vm_build(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
 int vm_start(struct vm *vm, struct err *e) MUST_CHECK;
+
+/*
+ * Gets all vCPUs out of the guest and freezes the devices; what the guest asked for before is done
+ * or waits. A VM that has ended can be paused too. Loop thread, both.
+ */
+void vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm, struct err *e) MUST_CHECK;
 
 /* Notes that the VM ends and why; the first reason counts. Any thread. */
 void vm_set_end(struct vm *vm, enum vm_end why);
