@@ -32,10 +32,6 @@ static int check_kind(const struct blk_file *f, const char *path, const struct s
 	size = lseek(f->fd, 0, SEEK_END);
 	if (size < 0)
 		return err_sys(e, -errno, "disk %s: size", path);
-	if (size < (off_t)BLK_SECTOR)
-		return err_set(e, -EINVAL,
-			       "disk %s: %lld bytes, expected at least one sector of %u", path,
-			       (long long)size, BLK_SECTOR);
 	return 0;
 }
 

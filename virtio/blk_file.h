@@ -20,7 +20,10 @@ struct blk_file {
 	char id[BLK_ID_LENGTH];
 };
 
-/* Opens `path`. On failure *e names it and what was expected, and nothing is held. */
+/*
+ * Opens `path`. An empty file is a disk without sectors, a placeholder until it is changed for a
+ * real one. On failure *e names it and what was expected, and nothing is held.
+ */
 int blk_file_open(struct blk_file *f, const char *path, bool read_only, struct err *e) MUST_CHECK;
 
 void blk_file_close(struct blk_file *f);

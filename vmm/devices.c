@@ -19,8 +19,11 @@ static void on_booted(void *ctx)
 	uint64_t none = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	atomic_compare_exchange_strong(&vm->booted_ns, &none,
-				       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
+	if (atomic_compare_exchange_strong(&vm->booted_ns, &none,
+					   (uint64_t)t.tv_sec * 1000000000u +
+						   (uint64_t)t.tv_nsec) &&
+	    vm->fns->booted)
+		vm->fns->booted(vm->ctx);
 }
 
 static void on_exit_status(void *ctx, uint8_t status)

@@ -274,6 +274,10 @@ static int open_rootfs(const struct run_options *o, struct vm_config *c, struct 
 		return r;
 	c->drive[0].flush = true;
 	c->nr_drives = 1;
+	if (c->drive[0].file.sectors == 0)
+		return err_set(e, -EINVAL,
+			       "disk %s: %lld bytes, expected at least one sector of %u", o->rootfs,
+			       (long long)lseek(c->drive[0].file.fd, 0, SEEK_END), BLK_SECTOR);
 	return 0;
 }
 

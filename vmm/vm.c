@@ -37,15 +37,16 @@ static void on_end(void *ctx, uint32_t events)
 
 	(void)events;
 	ev_del(vm->loop, &vm->end_source);
-	vm->on_end(vm->ctx);
+	vm->fns->ended(vm->ctx);
 }
 
-int vm_create(struct vm *vm, struct evloop *loop, void (*end)(void *ctx), void *ctx, struct err *e)
+int vm_create(struct vm *vm, struct evloop *loop, const struct vm_fns *fns, void *ctx,
+	      struct err *e)
 {
 	int r;
 
 	vm->loop = loop;
-	vm->on_end = end;
+	vm->fns = fns;
 	vm->ctx = ctx;
 	vm->exit_status = -1;
 	vcpu_setup_kick();
