@@ -191,7 +191,7 @@ static int watch(struct connection *c, uint32_t events)
 		return 0;
 	ev_del(c->env->loop, &c->source);
 	c->events = events;
-	return ev_add(c->env->loop, &c->source, c->fd, events, on_event, c);
+	return ev_add(c->env->loop, &c->source, c->fd, events | EV_ALWAYS, on_event, c);
 }
 
 static void go_on(struct connection *c)
@@ -282,7 +282,7 @@ int connection_open(struct connection *c, int fd)
 	connection_init(c, c->env, c->in, c->out);
 	http_parser_init(&c->parser, c->env->max_body);
 	c->events = EPOLLIN;
-	r = ev_add(c->env->loop, &c->source, fd, EPOLLIN, on_event, c);
+	r = ev_add(c->env->loop, &c->source, fd, EPOLLIN | EV_ALWAYS, on_event, c);
 	if (r < 0) {
 		close(fd);
 		return r;

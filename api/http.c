@@ -111,8 +111,8 @@ static bool parse_length(struct slice s, uint64_t *out)
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.at[i] < '0' || s.at[i] > '9')
 			return false;
-		if (MUT_TOO_LARGE(__builtin_mul_overflow(n, 10u, &n)) ||
-		    MUT_TOO_LARGE(__builtin_add_overflow(n, (unsigned int)(s.at[i] - '0'), &n)))
+		if (MUT_BODY_MAX(__builtin_mul_overflow(n, 10u, &n)) ||
+		    MUT_BODY_MAX(__builtin_add_overflow(n, (unsigned int)(s.at[i] - '0'), &n)))
 			return false;
 	}
 	*out = n;
@@ -283,7 +283,7 @@ static enum http_verdict judge_headers(struct http_parser *p, const struct heade
 
 	if (h->identity_refused || (h->rest_refused && !h->identity_named))
 		return bad(p, "Invalid header: Accept-Encoding, expected identity to be accepted.");
-	if (MUT_TOO_LARGE(h->length > p->max_body))
+	if (MUT_BODY_MAX(h->length > p->max_body))
 		return bad(p,
 			   "Request payload with size %llu is larger than the limit of %zu allowed "
 			   "by server.",
