@@ -17,12 +17,17 @@
 #include "vmm/compiler.h"
 #include "vmm/err.h"
 
+/* JSON numbers are doubles on the way: larger integers would arrive as others. */
+#define SCHEMA_UINT_MAX ((UINT64_C(1) << 53) - 1)
+
+/* `max` of 0 stands for the most that the C side can hold. */
 enum field_type {
-	FIELD_STRING,  /* char[size], NUL-terminated; min/max: length in bytes without the NUL */
-	FIELD_UINT,    /* uint32_t or uint64_t by size; min/max: value, at most 2^53 - 1 */
-	FIELD_BOOL,    /* bool */
-	FIELD_ENUM,    /* uint32_t: index into `words` */
-	FIELD_MAC,     /* uint8_t[6], "xx:xx:xx:xx:xx:xx" */
+	FIELD_STRING, /* char[size], NUL-terminated; min/max: length in bytes without the NUL */
+	FIELD_UINT,   /* uint32_t or uint64_t by size; min/max: value, at most SCHEMA_UINT_MAX */
+	FIELD_BOOL,   /* bool */
+	FIELD_ENUM, /* uint32_t: index into `words`; a word "A|B" is written A, and B is taken, too
+		     */
+	FIELD_MAC,  /* uint8_t[6], "xx:xx:xx:xx:xx:xx" */
 	FIELD_OBJECT,  /* a struct described by `object` */
 	FIELD_OBJECTS, /* list of such structs; `size`: of one; min/max: how many */
 	FIELD_STRINGS, /* list of char[size]; min/max: how many */
@@ -31,13 +36,14 @@ enum field_type {
 };
 
 enum field_flags {
-	FIELD_REQUIRED = 1u << 0,
-	FIELD_DEPRECATED = 1u << 1, /* its use is told to the client (header "Deprecation") */
-	FIELD_ABSENT = 1u << 2,	    /* not given: left out of an answer, instead of null */
-	FIELD_HAS_DEFAULT =
-		1u << 3, /* not given: `fallback`; always in answers. JSON null is refused */
-	FIELD_ANY_CASE = 1u << 4, /* words are compared without regard to case */
-	FIELD_ID = 1u << 5,	  /* letters, digits, '_' only (api-contract 1.2), at least one */
+	FIELD_REQUIRED = 1u << 0,    /* always in answers */
+	FIELD_DEPRECATED = 1u << 1,  /* its use is told to the client (header "Deprecation") */
+	FIELD_ABSENT = 1u << 2,	     /* not given: left out of an answer, instead of null */
+	FIELD_HAS_DEFAULT = 1u << 3, /* not given: `fallback`, which then counts as given; always in
+				      * answers. JSON null is refused */
+	FIELD_ANY_CASE = 1u << 4,    /* words are compared without regard to case */
+	FIELD_ID = 1u << 5,	     /* letters, digits, '_' only (ASCII), at least one */
+	FIELD_LATER = 1u << 6, /* known, but not supported by this version: null and [] pass */
 };
 
 struct object;
@@ -63,8 +69,9 @@ struct object {
 	unsigned int nr;
 	const struct field *fields;
 	bool open; /* unknown keys are ignored (api-contract 1.2), not refused */
-	/* What no single field can tell; *e set on failure. NULL = nothing. */
-	int (*check)(const void *obj, struct err *e);
+	/* After all fields: checks what no single one can tell (*e set on failure), and fills in
+	 * defaults that depend on other fields. NULL = nothing. */
+	int (*check)(void *obj, struct err *e);
 };
 
 /* What decoding noticed besides. */
@@ -77,24 +84,35 @@ struct schema_notes {
  * Refused: no object, unknown or duplicate keys, a missing required field, a wrong type, a number
  * that is no integer or out of range, a string too long or an id with other characters, an unknown
  * word. `null` counts as absent for an optional field without default. *e then says which field
- * (with its path: "rate_limiter.bandwidth.size"), what value and what was expected. `notes` may be
- * NULL. -EINVAL.
+ * (with its path: "drives[1].rate_limiter.bandwidth.size"), what value and what was expected;
+ * *dst is then of no use. `notes` may be NULL. -EINVAL.
  */
 int schema_decode(const struct object *o, const cJSON *json, void *dst, struct schema_notes *notes,
 		  struct err *e) MUST_CHECK;
 
-/* Writes *src as member `name` (NULL: as the document), in the order of the table. */
+/* Sets *dst to what decoding would make of an object without any field: all-zero, and defaults.
+ * What is required stays zero. */
+void schema_defaults(const struct object *o, void *dst);
+
+/*
+ * Writes *src as member `name` (NULL: as the document), in the order of the table. Fields that are
+ * required or have a default are always written, as *src has them.
+ */
 void schema_encode(const struct object *o, const char *name, const void *src, struct json_out *out);
 
-/* Whether the field called `name` of `o` was given in *obj. A name that does not exist is our bug.
- */
+/* Whether the field called `name` of `o` was given in *obj. It is our bug if there is none. */
 bool schema_given(const struct object *o, const void *obj, const char *name);
 
 /* Marks it as given, or not: for structs that were not decoded. */
 void schema_set_given(const struct object *o, void *obj, const char *name, bool given);
 
-/* Writes the JSON schema (OpenAPI 3.1 dialect) of `o` as member `name`; refers to the objects
- * inside it by "#/components/schemas/NAME". */
+/* The range of numbers, lengths or counts that `f` takes, with `max` of 0 resolved. */
+uint64_t schema_max(const struct field *f);
+
+/*
+ * Writes the JSON schema (OpenAPI 3.1: 2020-12) of `o` as member `name`: it takes what decoding
+ * takes and what encoding writes. Objects inside it are referred to by "#/components/schemas/NAME".
+ */
 void schema_describe(const struct object *o, const char *name, struct json_out *out);
 
 #endif

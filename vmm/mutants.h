@@ -28,6 +28,12 @@
 #define MUT_WRITTEN(x)	    (MUT == 82 || (x))	    /* 82: deltas that were not written are lost */
 #define MUT_NONBLOCK(x)	    (MUT == 83 ? 0 : (x))   /* 83: files are waited for */
 
+#define MUT_NUL_ESCAPE(x)   (MUT != 60 && (x))	  /* 60: a string may hold a NUL */
+#define MUT_TOO_LARGE(x)    (MUT != 61 && (x))	  /* 61: numbers have no upper bound */
+#define MUT_SEEN(x)	    (MUT == 62 ? 0 : (x)) /* 62: a field may be given twice */
+#define MUT_NO_FIT(x)	    (MUT == 63 ? 0 : (x)) /* 63: strings may be longer than their place */
+#define MUT_MISSING(x)	    (MUT != 64 && (x))	  /* 64: nothing is required */
+
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
 #define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is only ever answered, and the list of all objects. */
+#include "api/objects.h"
+
+#include "api/field.h"
+
+static const struct field error_fields[] = {
+	{ "fault_message", FIELD_STRING, FIELD_REQUIRED, AT(error_answer, fault_message),
+	  .help = "One line: what, its value, what was expected." },
+};
+
+const struct object object_error = {
+	.name = "Error",
+	.help = "Why a request was refused.",
+	.size = sizeof(struct error_answer),
+	FIELDS(error_fields),
+};
+
+static const struct field version_fields[] = {
+	{ "firecracker_version", FIELD_STRING, FIELD_REQUIRED,
+	  AT(version_answer, firecracker_version),
+	  .help = "The version of Firecracker whose API this is." },
+	{ "mote_version", FIELD_STRING, FIELD_REQUIRED, AT(version_answer, mote_version),
+	  .help = "The version of the monitor." },
+};
+
+const struct object object_version = {
+	.name = "FirecrackerVersion",
+	.help = "Versions.",
+	.size = sizeof(struct version_answer),
+	FIELDS(version_fields),
+};
+
+static const struct field instance_fields[] = {
+	{ "id", FIELD_STRING, FIELD_REQUIRED, AT(instance_answer, id),
+	  .help = "As given by --id." },
+	{ "state", FIELD_STRING, FIELD_REQUIRED, AT(instance_answer, state),
+	  .help = "\"Not started\", \"Running\" or \"Paused\"." },
+	{ "vmm_version", FIELD_STRING, FIELD_REQUIRED, AT(instance_answer, vmm_version),
+	  .help = "The version of Firecracker whose API this is." },
+	{ "app_name", FIELD_STRING, FIELD_REQUIRED, AT(instance_answer, app_name),
+	  .help = "The name of the API." },
+};
+
+const struct object object_instance = {
+	.name = "InstanceInfo",
+	.help = "The state of the machine.",
+	.size = sizeof(struct instance_answer),
+	FIELDS(instance_fields),
+};
+
+static const struct field balloon_stats_fields[] = {
+	{ "target_pages", FIELD_UINT, FIELD_REQUIRED, AT(balloon_stats_answer, target_pages),
+	  .help = "Pages of 4 KiB that the guest should give." },
+	{ "actual_pages", FIELD_UINT, FIELD_REQUIRED, AT(balloon_stats_answer, actual_pages),
+	  .help = "Pages of 4 KiB that it has given." },
+	{ "target_mib", FIELD_UINT, FIELD_REQUIRED, AT(balloon_stats_answer, target_mib),
+	  .help = "The same in MiB: what it should give." },
+	{ "actual_mib", FIELD_UINT, FIELD_REQUIRED, AT(balloon_stats_answer, actual_mib),
+	  .help = "The same in MiB: what it has given." },
+};
+
+const struct object object_balloon_stats = {
+	.name = "BalloonStats",
+	.help = "How much memory the guest has given back.",
+	.size = sizeof(struct balloon_stats_answer),
+	FIELDS(balloon_stats_fields),
+};
+
+const struct object *const all_objects[] = {
+	&object_action,
+	&object_balloon,
+	&object_balloon_stats,
+	&object_balloon_stats_update,
+	&object_balloon_update,
+	&object_boot_source,
+	&object_drive,
+	&object_drive_update,
+	&object_entropy,
+	&object_error,
+	&object_hinting_start,
+	&object_instance,
+	&object_logger,
+	&object_machine,
+	&object_machine_update,
+	&object_metrics,
+	&object_mmds,
+	&object_network,
+	&object_network_update,
+	&object_rate_limiter,
+	&object_serial,
+	&object_token_bucket,
+	&object_version,
+	&object_vm,
+	&object_vm_settings,
+	&object_vsock,
+	NULL,
+};
