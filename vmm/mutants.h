@@ -23,6 +23,10 @@
 #define MUT_NO_ROOM(x)	    (MUT != 12 && (x)) /* 12: a buffer's end is not seen */
 #define MUT_STALE(x)	    (MUT != 13 && (x)) /* 13: events come to sources that are gone */
 #define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: indices are taken not to wrap */
+#define MUT_SPEAKS_ON(x)    (MUT != 80 && (x))	    /* 80: a guest's messages are not limited */
+#define MUT_TORN(x)	    (MUT != 81 && (x))	    /* 81: a torn line swallows the next one */
+#define MUT_WRITTEN(x)	    (MUT == 82 || (x))	    /* 82: deltas that were not written are lost */
+#define MUT_NONBLOCK(x)	    (MUT == 83 ? 0 : (x))   /* 83: files are waited for */
 
 #define MUT_NUL_ESCAPE(x)   (MUT != 60 && (x))	  /* 60: a string may hold a NUL */
 #define MUT_TOO_LARGE(x)    (MUT != 61 && (x))	  /* 61: numbers have no upper bound */

@@ -175,6 +175,7 @@ static void *vcpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "fc_vcpu %u", v->index);
 	prctl(PR_SET_NAME, name);
+	log_name_thread(name);
 	if (v->index == 0)
 		v->fns->first_entry(v->ctx);
 	why = run_guest(v);
