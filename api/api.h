@@ -43,19 +43,11 @@ struct api {
 	uint64_t start_us; /* CLOCK_MONOTONIC, of the process or what --start-time-us says */
 	uint64_t last_call_us;
 	int signal; /* the one that ends us; 0 = none */
-	int exit_status;
 };
 
 /* Answers one request: a server_fn. `ctx` is the struct api. */
 void api_dispatch(void *ctx, const struct http_request *req, struct http_response *res,
 		  char *scratch);
-
-/*
- * Does what a configuration file says, and starts the machine. *e names the file and the place.
- * -EINVAL and the like: what the file says; the code of machine_start otherwise, with *started set.
- */
-int api_apply_config_file(struct api *api, const char *path, bool *started,
-			  struct err *e) MUST_CHECK;
 
 /* Tells whoever holds the other end of --ready-fd; never blocks. Any thread. */
 void api_ready(const struct api *api, const char *what);

@@ -32,8 +32,8 @@ struct route {
 	bool quiet;		      /* the body is not logged */
 	const char *help;	      /* one sentence for people */
 	/*
-	 * `request` is the decoded body. Sets *answer (which stays valid until the next request) when
-	 * the row has one. 0, or -errno with *e set.
+	 * `request` is the decoded body. Sets *answer (which stays valid until the next request)
+	 * when the row has one. 0, or -errno with *e set.
 	 */
 	int (*handle)(struct api *api, const void *request, const void **answer, struct err *e);
 	/* Instead of an answer by table: writes the document, at most `cap` bytes; its length. */

@@ -78,8 +78,8 @@ static int listen_for(struct server *s, bool deaf)
 
 	ev_del(s->env.loop, &s->listener);
 	s->deaf = deaf;
-	return ev_add(s->env.loop, &s->listener, s->listen_fd, EPOLLIN | EV_ALWAYS | MUT_DEAF(edge), on_connect,
-		      s);
+	return ev_add(s->env.loop, &s->listener, s->listen_fd, EPOLLIN | EV_ALWAYS | MUT_DEAF(edge),
+		      on_connect, s);
 }
 
 static void on_connect(void *ctx, uint32_t events)
