@@ -17,6 +17,7 @@
 #include "vmm/util.h"
 
 #define REQUEST_MAX 24576u /* bytes of the largest request, decoded */
+#define LOGGED_BODY 1500u  /* bytes of a body that the log shows */
 
 /* The decoded body of the request that is being handled. */
 static _Alignas(8) uint8_t request_body[REQUEST_MAX];
@@ -245,12 +246,31 @@ static int handle(struct api *api, const struct http_request *req, const struct 
 
 /* ---- the log, whose phrases clients wait for ------------------------------------------------- */
 
+/* As a quoted string: what the log's own escapes leave, quotes and backslashes, gets one more. */
+static const char *quoted(const struct http_request *req)
+{
+	static char text[2 * LOGGED_BODY + 4];
+	size_t len = min_u64(req->body_len, LOGGED_BODY);
+	size_t at = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = req->body[i];
+
+		if (c == '"' || c == '\\')
+			text[at++] = '\\';
+		text[at++] = c == '\0' ? '?' : c;
+	}
+	snprintf(text + at, sizeof(text) - at, "%s", len < req->body_len ? "..." : "");
+	return text;
+}
+
 static void log_request(const struct http_request *req, const struct route *r)
 {
+	if (!log_enabled(LOG_LEVEL_INFO))
+		return;
 	if (req->body_len > 0 && !(r && r->quiet))
-		log_info("The API server received a %s request on \"/%.*s\" with body \"%.*s\".",
-			 method_name[req->method], (int)req->path_len, req->path,
-			 (int)min_u64(req->body_len, 3000), req->body);
+		log_info("The API server received a %s request on \"/%.*s\" with body \"%s\".",
+			 method_name[req->method], (int)req->path_len, req->path, quoted(req));
 	else
 		log_info("The API server received a %s request on \"/%.*s\".",
 			 method_name[req->method], (int)req->path_len, req->path);

@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -43,7 +44,10 @@ void api_ready(const struct api *api, const char *what)
 	char line[32];
 	int len = snprintf(line, sizeof(line), "%s\n", what);
 
-	if (api->options.ready_fd < 0)
+	struct pollfd p = { .fd = api->options.ready_fd, .events = POLLOUT };
+
+	/* A pipe that somebody else has filled must not make us wait. */
+	if (p.fd < 0 || poll(&p, 1, 0) <= 0)
 		return;
 	if (write(api->options.ready_fd, line, (size_t)len) < 0)
 		log_warn("ready-fd %d: '%s' could not be written: %s", api->options.ready_fd, what,
@@ -164,6 +168,18 @@ static int check_metadata(const struct api *api, struct err *e)
 	return 0;
 }
 
+/* What GET answers before anything was configured. */
+static void defaults(struct machine *m)
+{
+	struct vm_settings *s = &m->settings;
+
+	schema_defaults(&object_machine, &s->machine);
+	s->machine.vcpu_count = m->config.nr_vcpus;
+	s->machine.mem_size_mib = m->config.mem_mib;
+	schema_set_given(&object_vm_settings, s, "machine-config", true);
+	s->logger.level = LOG_LEVEL_INFO;
+}
+
 /* Until the loop can run: 0, or the exit status with *e set. */
 static enum api_exit prepare(struct api *api, uint64_t start_ns, struct err *e)
 {
@@ -175,10 +191,7 @@ static enum api_exit prepare(struct api *api, uint64_t start_ns, struct err *e)
 		return API_EXIT_ERROR;
 	}
 	machine_init(&api->machine, &api->loop, &vm_fns, api);
-	schema_defaults(&object_machine, &api->machine.settings.machine);
-	api->machine.settings.machine.vcpu_count = api->machine.config.nr_vcpus;
-	api->machine.settings.machine.mem_size_mib = api->machine.config.mem_mib;
-	api->machine.settings.logger.level = LOG_LEVEL_INFO;
+	defaults(&api->machine);
 	if (apply_options(api, e) < 0)
 		return API_EXIT_BAD_CONFIG;
 	log_info("Running Firecracker v" API_VERSION " (mote v" MOTE_VERSION ")");
