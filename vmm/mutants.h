@@ -24,6 +24,13 @@
 #define MUT_STALE(x)	    (MUT != 13 && (x)) /* 13: events come to sources that are gone */
 #define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: indices are taken not to wrap */
 
+#define MUT_LINE_MAX(x)	    (MUT == 40 ? 1 << 20 : (x)) /* 40: lines of any length */
+#define MUT_LEFT_OVER(x)    (MUT == 41 ? (x) : 0) /* 41: a request inherits from the one before */
+#define MUT_TOO_LARGE(x)    (MUT != 42 && (x))	  /* 42: Content-Length is believed */
+#define MUT_BUDGET(x)	    (MUT == 43 ? 1 << 20 : (x)) /* 43: one client keeps the loop */
+#define MUT_DEAF(x)	    (MUT == 44 ? 0 : (x))	/* 44: a failing accept is tried for ever */
+#define MUT_LINGER(x)	    (MUT != 45 && (x)) /* 45: closed before the client has sent all */
+
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
 #define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))
