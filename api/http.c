@@ -111,8 +111,8 @@ static bool parse_length(struct slice s, uint64_t *out)
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.at[i] < '0' || s.at[i] > '9')
 			return false;
-		if (MUT_BODY_MAX(__builtin_mul_overflow(n, 10u, &n)) ||
-		    MUT_BODY_MAX(__builtin_add_overflow(n, (unsigned int)(s.at[i] - '0'), &n)))
+		if (__builtin_mul_overflow(n, 10u, &n) ||
+		    __builtin_add_overflow(n, (unsigned int)(s.at[i] - '0'), &n))
 			return false;
 	}
 	*out = n;
@@ -390,7 +390,7 @@ enum http_verdict http_parse(struct http_parser *p, const char *buf, size_t len,
 		.close = now->close,
 	};
 	p->used = now->head_len + now->body_len;
-	*now = (struct http_progress){ .close = MUT_LEFT_OVER(now->close) };
+	*now = (struct http_progress){ .headers = MUT_LEFT_OVER(now->headers) };
 	return HTTP_REQUEST;
 }
 

@@ -30,6 +30,18 @@ static void content(const struct object *o, struct json_out *out)
 	json_end(out, '}');
 }
 
+/* The same for a document that no table describes. */
+static void any_object(struct json_out *out)
+{
+	json_begin(out, "content", '{');
+	json_begin(out, "application/json", '{');
+	json_begin(out, "schema", '{');
+	json_string(out, "type", "object");
+	json_end(out, '}');
+	json_end(out, '}');
+	json_end(out, '}');
+}
+
 /* "put_drives_drive_id": each operation needs a name of its own. */
 static void operation_id(const struct route *r, char *id, size_t cap)
 {
@@ -77,10 +89,14 @@ static void responses(const struct route *r, struct json_out *out)
 {
 	json_begin(out, "responses", '{');
 	if (!r->unsupported) {
-		json_begin(out, r->answer ? "200" : "204", '{');
-		json_string(out, "description", r->answer ? "The answer." : "Done.");
+		bool answers = r->answer || r->write;
+
+		json_begin(out, answers ? "200" : "204", '{');
+		json_string(out, "description", answers ? "The answer." : "Done.");
 		if (r->answer)
 			content(r->answer, out);
+		else if (r->write)
+			any_object(out);
 		json_end(out, '}');
 	}
 	json_begin(out, "400", '{');

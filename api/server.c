@@ -18,7 +18,7 @@
 #include "vmm/mutants.h"
 #include "vmm/util.h"
 
-#define PAGE	    4096u
+#define PAGE	    ((size_t)4096)
 #define MAX_BACKLOG 128
 
 struct server {
@@ -214,10 +214,10 @@ static int map_server(struct server **out, size_t max_body, struct err *e)
 int server_start(struct server **out, struct evloop *loop, const char *path, size_t max_body,
 		 server_fn fn, void *ctx, struct err *e)
 {
-	struct server *s;
+	struct server *s = NULL;
 	int r = map_server(&s, max_body, e);
 
-	if (r < 0)
+	if (!s)
 		return r;
 	s->env.loop = loop;
 	s->env.fn = fn;

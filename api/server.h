@@ -15,7 +15,7 @@
 #include "vmm/evloop.h"
 
 #define SERVER_MAX_CONNECTIONS 10u
-#define SERVER_MAX_ANSWER      (256u * 1024u) /* bytes of an answer's body */
+#define SERVER_MAX_ANSWER      ((size_t)256 * 1024) /* bytes of an answer's body */
 
 struct server;
 

@@ -33,9 +33,10 @@
 #define MUT_SEEN(x)	    (MUT == 62 ? 0 : (x)) /* 62: a field may be given twice */
 #define MUT_NO_FIT(x)	    (MUT == 63 ? 0 : (x)) /* 63: strings may be longer than their place */
 #define MUT_MISSING(x)	    (MUT != 64 && (x))	  /* 64: nothing is required */
+
 #define MUT_LINE_MAX(x)	    (MUT == 40 ? 1 << 20 : (x)) /* 40: lines of any length */
-#define MUT_LEFT_OVER(x)    (MUT == 41 && (x)) /* 41: a request inherits from the one before */
-#define MUT_BODY_MAX(x)	    (MUT != 42 && (x)) /* 42: Content-Length is believed */
+#define MUT_LEFT_OVER(x)    (MUT == 41 ? (x) : 0) /* 41: a request inherits from the one before */
+#define MUT_BODY_MAX(x)	    (MUT != 42 && (x))	  /* 42: Content-Length is believed */
 #define MUT_BUDGET(x)	    (MUT == 43 ? 1 << 20 : (x)) /* 43: one client keeps the loop */
 #define MUT_DEAF(x)	    (MUT == 44 ? 0 : (x))	/* 44: a failing accept is tried for ever */
 #define MUT_LINGER(x)	    (MUT != 45 && (x)) /* 45: closed before the client has sent all */

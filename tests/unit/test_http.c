@@ -45,6 +45,7 @@ static enum http_verdict bytewise(const char *text, size_t len)
 #define PUT  "PUT /x HTTP/1.1\r\n"
 
 /* path or error NULL: of no interest; verdict BAD: the error begins with `text` */
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) ; in the order of reading */
 static const struct row {
 	const char *in;
 	enum http_verdict verdict;
