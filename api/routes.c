@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/routes.h"
+
+#include "api/objects.h"
+#include "vmm/util.h"
+
+#define BEFORE PHASE_BEFORE
+#define AFTER  PHASE_AFTER
+#define BOTH   (PHASE_BEFORE | PHASE_AFTER)
+
+/* Rows that are not supported yet have no handler. */
+const struct route api_routes[] = {
+	{ HTTP_GET, "", BOTH, NULL, &object_instance, true, .help = "The state of the machine." },
+	{ HTTP_GET, "version", BOTH, NULL, &object_version, true, .help = "Versions." },
+	{ HTTP_GET, "vm/config", BOTH, NULL, &object_vm_settings, true,
+	  .help = "The whole configuration; a configuration file of the same machine." },
+	{ HTTP_GET, "metrics", BOTH, NULL, &object_metrics_values, true,
+	  .help = "Counters since the start; lines in the metrics file are not changed by it." },
+	{ HTTP_PUT, "actions", BOTH, &object_action, NULL, true,
+	  .help = "Starts the guest, writes the metrics, or presses Ctrl-Alt-Del." },
+	{ HTTP_PUT, "boot-source", BEFORE, &object_boot_source, NULL, true,
+	  .help = "Sets kernel, initial ram disk and command line." },
+	{ HTTP_GET, "machine-config", BOTH, NULL, &object_machine, true,
+	  .help = "Processors and memory." },
+	{ HTTP_PUT, "machine-config", BEFORE, &object_machine, NULL, true,
+	  .help = "Sets processors and memory; what is not given returns to its default." },
+	{ HTTP_PATCH, "machine-config", BEFORE, &object_machine_update, NULL, true,
+	  .help = "Changes processors and memory." },
+	{ HTTP_PUT, "drives/{drive_id}", BEFORE, &object_drive, NULL, true,
+	  .help = "Adds a drive, or replaces the one of the same id." },
+	{ HTTP_PATCH, "drives/{drive_id}", AFTER, &object_drive_update, NULL, true,
+	  .help = "Gives a drive another file, or other limits." },
+	{ HTTP_PUT, "network-interfaces/{iface_id}", BEFORE, &object_network, NULL, true,
+	  .help = "Adds a network interface, or replaces the one of the same id." },
+	{ HTTP_PATCH, "network-interfaces/{iface_id}", AFTER, &object_network_update, NULL, true,
+	  .help = "Gives a network interface other limits." },
+	{ HTTP_PUT, "vsock", BEFORE, &object_vsock, NULL, true,
+	  .help = "Adds sockets between guest and host, or replaces them." },
+	{ HTTP_PUT, "entropy", BEFORE, &object_entropy, NULL, true,
+	  .help = "Adds a source of random numbers." },
+	{ HTTP_PUT, "balloon", BEFORE, &object_balloon, NULL, true, .help = "Adds a balloon." },
+	{ HTTP_GET, "balloon", BOTH, NULL, &object_balloon, true,
+	  .help = "The balloon as it is set." },
+	{ HTTP_PATCH, "balloon", AFTER, &object_balloon_update, NULL, true,
+	  .help = "Changes how much the guest should give back." },
+	{ HTTP_GET, "balloon/statistics", AFTER, NULL, &object_balloon_stats, true,
+	  .help = "What the guest said last about its memory." },
+	{ HTTP_PATCH, "balloon/statistics", AFTER, &object_balloon_stats_update, NULL, true,
+	  .help = "Changes how often the guest says it." },
+	{ HTTP_PATCH, "balloon/hinting/start", AFTER, &object_hinting_start, NULL, true,
+	  .help = "Asks the guest which pages it does not use; the body may be left out." },
+	{ HTTP_GET, "balloon/hinting/status", AFTER, NULL, &object_hinting_status, true,
+	  .help = "How far the guest is with that." },
+	{ HTTP_PATCH, "balloon/hinting/stop", AFTER, NULL, NULL, true, .help = "Ends that." },
+	{ HTTP_PUT, "logger", BEFORE, &object_logger, NULL, true,
+	  .help = "Sets where messages go." },
+	{ HTTP_PUT, "metrics", BEFORE, &object_metrics, NULL, true,
+	  .help = "Sets where counters go; once." },
+	{ HTTP_PUT, "serial", BEFORE, &object_serial, NULL, true,
+	  .help = "Sets where the guest's console goes." },
+	{ HTTP_PATCH, "vm", AFTER, &object_vm, NULL, true,
+	  .help = "Stops the machine for a while, or lets it go on." },
+	{ HTTP_PUT, "mmds/config", BEFORE, &object_mmds, NULL, false,
+	  .help = "Sets the metadata service." },
+	{ HTTP_PUT, "mmds", BOTH, NULL, NULL, false, .help = "Sets the metadata." },
+	{ HTTP_PATCH, "mmds", BOTH, NULL, NULL, false, .help = "Changes the metadata." },
+	{ HTTP_GET, "mmds", BOTH, NULL, NULL, false, .help = "The metadata." },
+	{ HTTP_PUT, "cpu-config", BEFORE, NULL, NULL, false,
+	  .help = "Sets what the guest's CPUs have." },
+	{ HTTP_PUT, "pmem/{id}", BEFORE, NULL, NULL, false, .help = "Adds persistent memory." },
+	{ HTTP_PATCH, "pmem/{id}", AFTER, NULL, NULL, false, .help = "Changes persistent memory." },
+	{ HTTP_PUT, "hotplug/memory", BEFORE, NULL, NULL, false,
+	  .help = "Adds room for more memory." },
+	{ HTTP_GET, "hotplug/memory", AFTER, NULL, NULL, false, .help = "How much of it is used." },
+	{ HTTP_PATCH, "hotplug/memory", AFTER, NULL, NULL, false,
+	  .help = "Changes how much is used." },
+	{ HTTP_PUT, "snapshot/create", AFTER, NULL, NULL, false,
+	  .help = "Saves a paused machine." },
+	{ HTTP_PUT, "snapshot/load", BEFORE, NULL, NULL, false,
+	  .help = "Continues a saved machine." },
+};
+
+const size_t nr_api_routes = ARRAY_SIZE(api_routes);
