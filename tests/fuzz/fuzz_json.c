@@ -16,7 +16,7 @@
 
 static void write_tree(struct json_out *o, const char *name, const cJSON *tree)
 {
-	char bracket[2] = { '[', ']' };
+	bool object = cJSON_IsObject(tree);
 
 	if (cJSON_IsString(tree)) {
 		json_string(o, name, tree->valuestring);
@@ -27,12 +27,10 @@ static void write_tree(struct json_out *o, const char *name, const cJSON *tree)
 	} else if (cJSON_IsNull(tree)) {
 		json_null(o, name);
 	} else {
-		if (cJSON_IsObject(tree))
-			memcpy(bracket, "{}", 2);
-		json_begin(o, name, bracket[0]);
+		json_begin(o, name, object ? '{' : '[');
 		for (const cJSON *item = tree->child; item; item = item->next)
-			write_tree(o, cJSON_IsObject(tree) ? item->string : NULL, item);
-		json_end(o, bracket[1]);
+			write_tree(o, object ? item->string : NULL, item);
+		json_end(o, object ? '}' : ']');
 	}
 }
 
