@@ -34,6 +34,19 @@ static void write_tree(struct json_out *o, const char *name, const cJSON *tree)
 	}
 }
 
+/* Whether the text has \u0000 where it stands for a NUL: after an even number of backslashes. */
+static bool has_nul(const char *text, size_t len)
+{
+	bool escaped = false;
+
+	for (size_t i = 0; i < len; i++) {
+		escaped = text[i] == '\\' && !escaped;
+		if (escaped && len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+			return true;
+	}
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -54,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	REQUIRE(!strpbrk(e.msg, "\n\r"));
 	if (!tree)
 		return 0;
+	REQUIRE(!has_nul((const char *)data, len));
 	json_out_init(&o, first, sizeof(first));
 	write_tree(&o, NULL, tree);
 	REQUIRE(!o.full);
