@@ -76,7 +76,7 @@ static void parameters(const char *path, struct json_out *out)
 static void responses(const struct route *r, struct json_out *out)
 {
 	json_begin(out, "responses", '{');
-	if (r->supported) {
+	if (!r->unsupported) {
 		json_begin(out, r->answer ? "200" : "204", '{');
 		json_string(out, "description", r->answer ? "The answer." : "Done.");
 		if (r->answer)
@@ -102,7 +102,7 @@ static void operation(const struct route *r, struct json_out *out)
 	parameters(r->path, out);
 	if (r->request) {
 		json_begin(out, "requestBody", '{');
-		json_bool(out, "required", true);
+		json_bool(out, "required", !r->body_optional);
 		content(r->request, out);
 		json_end(out, '}');
 	}
@@ -113,7 +113,7 @@ static void operation(const struct route *r, struct json_out *out)
 	if (r->phases & PHASE_AFTER)
 		json_string(out, NULL, "after");
 	json_end(out, ']');
-	if (!r->supported)
+	if (r->unsupported)
 		json_bool(out, "x-supported", false);
 	json_end(out, '}');
 }

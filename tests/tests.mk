@@ -30,7 +30,7 @@ TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -flto -fno-strict-aliasing
 TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-tsan
 
 # System calls that tests/lib/fault.c can make fail.
-FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom
+FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom socket bind listen accept4
 TEST_LINK_unit := $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka
 TEST_LINK_fuzz := -fsanitize=fuzzer
 TEST_LINK_race :=
@@ -119,11 +119,11 @@ $(TEST_PROGS_unit:%=run-unit/%): run-unit/%: $(TEST_OUT)/unit/%
 # The OpenAPI document, and the manual that is made from it.
 .PHONY: run-unit/check-openapi docs-api
 unit: run-unit/check-openapi
-run-unit/check-openapi: $(TEST_OUT)/unit/print_openapi
-	@$(TEST_RUN) --tap --timeout 60 unit/check-openapi -- tests/unit/check-openapi $<
+run-unit/check-openapi: $(BUILD)/mote
+	@$(TEST_RUN) --tap --timeout 60 unit/check-openapi -- tests/unit/check-openapi $< --openapi
 
-docs-api: $(TEST_OUT)/unit/print_openapi
-	$(Q)$< | docs/make-api-md >docs/api.md.tmp && mv docs/api.md.tmp docs/api.md
+docs-api: $(BUILD)/mote
+	$(Q)$< --openapi | docs/make-api-md >docs/api.md.tmp && mv docs/api.md.tmp docs/api.md
 
 # Programs that whole-system tests run; by their path in $(TEST_OUT)/unit.
 unit-tools: $(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_unit)))

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "virtio/iov.h"
+#include "virtio/virtio_mmio.h"
 #include "vmm/log.h"
 #include "vmm/mutants.h"
 #include "vmm/util.h"
@@ -137,7 +138,7 @@ static const struct virtio_ops blk_ops = {
 	.release = blk_release,
 };
 
-void blk_init(struct blk *b, const struct blk_file *file)
+void blk_init(struct blk *b, const struct blk_file *file, bool flush)
 {
 	struct virtio_blk_config config = { .capacity = file->sectors, .seg_max = BLK_SEG_MAX };
 
@@ -146,10 +147,22 @@ void blk_init(struct blk *b, const struct blk_file *file)
 	b->file = *file;
 	b->dev.ops = &blk_ops;
 	b->dev.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX |
-			  1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_BLK_F_SEG_MAX |
-			  1ull << VIRTIO_BLK_F_FLUSH;
+			  1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_BLK_F_SEG_MAX;
+	if (flush)
+		b->dev.features |= 1ull << VIRTIO_BLK_F_FLUSH;
 	if (file->read_only)
 		b->dev.features |= 1ull << VIRTIO_BLK_F_RO;
 	b->dev.config_len = sizeof(config);
 	memcpy(b->dev.config, &config, sizeof(config));
+}
+
+void blk_change(struct blk *b, const struct blk_file *file)
+{
+	uint64_t capacity = file->sectors;
+
+	/* Requests are served whole on this thread: none is on its way in the old file. */
+	blk_file_close(&b->file);
+	b->file = *file;
+	vmmio_config_change(b->dev.transport, offsetof(struct virtio_blk_config, capacity),
+			    &capacity, sizeof(capacity));
 }

@@ -12,8 +12,17 @@ struct blk {
 	struct virtq_chain chain; /* the one being served */
 };
 
-/* Prepares the device for vmmio_init; takes over `file`. Storage is the caller's. Builder thread.
+/*
+ * Prepares the device for vmmio_init; takes over `file`. `flush`: VIRTIO_BLK_F_FLUSH is offered, so
+ * that what the guest flushed survives the host (cache type Writeback). Storage is the caller's.
+ * Builder thread.
  */
-void blk_init(struct blk *b, const struct blk_file *file);
+void blk_init(struct blk *b, const struct blk_file *file, bool flush);
+
+/*
+ * Puts another disk into the running drive, and tells the driver of its size. Takes over `file`; it
+ * must be as writable as the old one, since the driver has been told. Loop thread.
+ */
+void blk_change(struct blk *b, const struct blk_file *file);
 
 #endif

@@ -32,10 +32,6 @@ static int check_kind(const struct blk_file *f, const char *path, const struct s
 	size = lseek(f->fd, 0, SEEK_END);
 	if (size < 0)
 		return err_sys(e, -errno, "disk %s: size", path);
-	if (size < (off_t)BLK_SECTOR)
-		return err_set(e, -EINVAL,
-			       "disk %s: %lld bytes, expected at least one sector of %u", path,
-			       (long long)size, BLK_SECTOR);
 	return 0;
 }
 
@@ -66,6 +62,17 @@ void blk_file_close(struct blk_file *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+}
+
+int blk_file_dup(struct blk_file *copy, const struct blk_file *f)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	*copy = *f;
+	copy->fd = fd;
+	return 0;
 }
 
 /* Drops the first `n` bytes of the segments, which hold at least that many. */

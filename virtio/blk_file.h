@@ -20,10 +20,16 @@ struct blk_file {
 	char id[BLK_ID_LENGTH];
 };
 
-/* Opens `path`. On failure *e names it and what was expected, and nothing is held. */
+/*
+ * Opens `path`. An empty file is a disk without sectors, a placeholder until it is changed for a
+ * real one. On failure *e names it and what was expected, and nothing is held.
+ */
 int blk_file_open(struct blk_file *f, const char *path, bool read_only, struct err *e) MUST_CHECK;
 
 void blk_file_close(struct blk_file *f);
+
+/* A second handle on the same disk, with a descriptor of its own. -errno of fcntl. */
+int blk_file_dup(struct blk_file *copy, const struct blk_file *f) MUST_CHECK;
 
 /*
  * Transfers exactly `len` bytes at byte offset `off` between the file and the segments, which it

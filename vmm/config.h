@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A microVM's configuration: plain, validated data with its files already open, so that every
- * error came back to the request that caused it. Whoever fills it in (command line, API) owns it;
- * vm_build takes over the drives.
+ * error came back to the request that caused it. Whoever fills it in (command line, API) owns it
+ * and all its files; vm_build makes handles of its own of what it needs.
  */
 #ifndef MOTE_VMM_CONFIG_H
 #define MOTE_VMM_CONFIG_H
@@ -14,8 +14,9 @@
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
+#include "vmm/x86/platform.h"
 
-#define VM_MAX_DRIVES  8
+#define VM_MAX_DRIVES  PLATFORM_MAX_VIRTIO
 #define VM_MIN_MEM_MIB 16u
 #define VM_PATH_MAX    256
 
@@ -25,20 +26,25 @@ enum mem_backing {
 	MEM_HUGETLB, /* explicit 2 MiB pages, which the host must have set aside */
 };
 
+struct drive_config {
+	struct blk_file file;
+	bool flush; /* the guest may flush (cache type Writeback) */
+};
+
 struct vm_config {
 	unsigned int nr_vcpus; /* 1 to MAX_VCPUS */
 	uint64_t mem_mib;
 	enum mem_backing backing;
 	enum load_mode load;
-	int kernel_fd;		       /* stays the owner's */
+	int kernel_fd;
 	char kernel_name[VM_PATH_MAX]; /* for messages */
-	int initrd_fd;		       /* -1 = none; stays the owner's */
+	int initrd_fd;		       /* -1 = none */
 	char initrd_name[VM_PATH_MAX];
 	char cmdline[CMDLINE_MAX];	/* without the words that announce devices */
 	char cmdline_tail[CMDLINE_MAX]; /* after them: the user's words, which may end in "-- ..."
 					 */
 	unsigned int nr_drives;
-	struct blk_file drive[VM_MAX_DRIVES];
+	struct drive_config drive[VM_MAX_DRIVES];
 	bool rng;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */

@@ -5,42 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "vmm/nonblock.h"
 #include "vmm/util.h"
 
 #define ESCAPE	 0x01 /* Ctrl-A */
 #define CHUNK	 1024u
 #define STALL_NS 100000000
 #define STALL_MS (STALL_NS / 1000000)
-
-/*
- * A non-blocking descriptor of our own for what `fd` refers to. O_NONBLOCK belongs to the open
- * file, which we may share with a shell: so the file is opened anew. Where that is not possible
- * (sockets, another user's terminal) the flag is set on a duplicate, which does reach the others.
- */
-static int open_nonblocking(int fd, int flags)
-{
-	char path[32];
-	struct stat st;
-	int mine;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))) {
-		mine = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-		if (mine >= 0)
-			return mine;
-	}
-	mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (mine >= 0 && !S_ISREG(st.st_mode))
-		fcntl(mine, F_SETFL, fcntl(mine, F_GETFL) | O_NONBLOCK);
-	return mine;
-}
 
 static void set_stall_timer(struct console *c, bool on)
 {
@@ -206,9 +182,9 @@ int console_init(struct console *c, struct evloop *loop, const struct console_co
 	if (c->wake_fd < 0)
 		return err_sys(e, -errno, "eventfd");
 	if (config->out_fd >= 0)
-		c->out_fd = open_nonblocking(config->out_fd, O_WRONLY);
+		c->out_fd = nonblock_reopen(config->out_fd, O_WRONLY);
 	if (config->in_fd >= 0)
-		c->in_fd = open_nonblocking(config->in_fd, O_RDONLY);
+		c->in_fd = nonblock_reopen(config->in_fd, O_RDONLY);
 	if (!config->wait_for_reader)
 		c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	return 0;

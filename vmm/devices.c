@@ -19,8 +19,11 @@ static void on_booted(void *ctx)
 	uint64_t none = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	atomic_compare_exchange_strong(&vm->booted_ns, &none,
-				       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
+	if (atomic_compare_exchange_strong(&vm->booted_ns, &none,
+					   (uint64_t)t.tv_sec * 1000000000u +
+						   (uint64_t)t.tv_nsec) &&
+	    vm->fns->booted)
+		vm->fns->booted(vm->ctx);
 }
 
 static void on_exit_status(void *ctx, uint8_t status)
@@ -178,27 +181,38 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	return bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
-int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
+static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 {
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	struct blk_file file;
+	int r = blk_file_dup(&file, &c->file);
+
+	if (r < 0)
+		return err_sys(e, r, "drive");
+	blk_init(&slot->blk, &file, c->flush);
+	return plug(vm, slot, &slot->blk.dev, e);
+}
+
+static int add_rng(struct vm *vm, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+
+	rng_init(&slot->rng);
+	return plug(vm, slot, &slot->rng.dev, e);
+}
+
+int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
+{
+	unsigned int wanted = c->nr_drives + (c->rng ? 1 : 0);
 	int r = 0;
 
-	for (unsigned int i = 0; i < c->nr_drives; i++) {
-		struct vm_device *slot = &vm->device[vm->nr_devices];
-
-		if (r < 0) { /* too late for this one, but it is ours to close */
-			blk_file_close(&c->drive[i]);
-			continue;
-		}
-		blk_init(&slot->blk, &c->drive[i]);
-		r = plug(vm, slot, &slot->blk.dev, e);
-	}
-	c->nr_drives = 0;
-	if (r == 0 && c->rng) {
-		struct vm_device *slot = &vm->device[vm->nr_devices];
-
-		rng_init(&slot->rng);
-		r = plug(vm, slot, &slot->rng.dev, e);
-	}
+	if (wanted > PLATFORM_MAX_VIRTIO)
+		return err_set(e, -EINVAL, "%u virtio devices, expected at most %u", wanted,
+			       PLATFORM_MAX_VIRTIO);
+	for (unsigned int i = 0; r == 0 && i < c->nr_drives; i++)
+		r = add_drive(vm, &c->drive[i], e);
+	if (r == 0 && c->rng)
+		r = add_rng(vm, e);
 	return r;
 }
 

@@ -12,10 +12,11 @@
 int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
 /*
- * Makes the virtio devices, in the order in which the guest numbers them, binds their doorbells and
- * interrupts to KVM, and notes them in vm->platform. Takes over the drives of `c` in any case.
+ * Makes the virtio devices, in the order in which the guest numbers them (drives first: drive N of
+ * `c` is vm->device[N]), binds their doorbells and interrupts to KVM, and notes them in
+ * vm->platform.
  */
-int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e) MUST_CHECK;
+int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
 /* Undoes both, as far as they got. */
 void devices_release(struct vm *vm);

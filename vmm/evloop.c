@@ -53,6 +53,17 @@ static void finish(struct evloop *l, struct ev_call *c, int result)
 	pthread_mutex_unlock(&l->lock);
 }
 
+static void serve(struct evloop *l, struct ev_call *c)
+{
+	while (c) {
+		struct ev_call *next = c->next; /* c is gone once it is finished */
+
+		c->fn(c->arg);
+		finish(l, c, 0);
+		c = next;
+	}
+}
+
 static void on_wake(void *ctx, uint32_t events)
 {
 	struct evloop *l = ctx;
@@ -62,13 +73,7 @@ static void on_wake(void *ctx, uint32_t events)
 	pthread_mutex_lock(&l->lock);
 	c = take_calls(l);
 	pthread_mutex_unlock(&l->lock);
-	while (c) {
-		struct ev_call *next = c->next; /* c is gone once it is finished */
-
-		c->fn(c->arg);
-		finish(l, c, 0);
-		c = next;
-	}
+	serve(l, c);
 }
 
 int evloop_init(struct evloop *l)
@@ -86,7 +91,8 @@ int evloop_init(struct evloop *l)
 	}
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->done, NULL);
-	r = ev_add(l, &l->wake, l->wake_fd, EPOLLIN | EPOLLET, on_wake, l);
+	pthread_cond_init(&l->asked, NULL);
+	r = ev_add(l, &l->wake, l->wake_fd, EPOLLIN | EPOLLET | EV_ALWAYS, on_wake, l);
 	if (r < 0)
 		goto close_wake;
 	return 0;
@@ -102,19 +108,48 @@ void evloop_release(struct evloop *l)
 	evloop_close(l);
 	close(l->wake_fd);
 	close(l->epfd);
+	pthread_cond_destroy(&l->asked);
 	pthread_cond_destroy(&l->done);
 	pthread_mutex_destroy(&l->lock);
 }
 
+static int watch(const struct evloop *l, struct ev_source *s)
+{
+	struct epoll_event ev = { .events = s->events & ~EV_ALWAYS, .data.ptr = s };
+
+	return epoll_ctl(l->epfd, EPOLL_CTL_ADD, s->fd, &ev) < 0 ? -errno : 0;
+}
+
+/* Stops watching, and drops what was fetched for it already. */
+static void unwatch(struct evloop *l, const struct ev_source *s)
+{
+	epoll_ctl(l->epfd, EPOLL_CTL_DEL, s->fd, NULL);
+	for (int i = 0; i < l->nr_ready; i++) {
+		if (MUT_STALE(l->ready[i].data.ptr == s))
+			l->ready[i].data.ptr = NULL;
+	}
+}
+
+static bool is_frozen(const struct evloop *l, const struct ev_source *s)
+{
+	return l->frozen && !(s->events & EV_ALWAYS);
+}
+
 int ev_add(struct evloop *l, struct ev_source *s, int fd, uint32_t events, ev_fn fn, void *ctx)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = s };
+	int r;
 
-	if (epoll_ctl(l->epfd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		s->fd = -1;
-		return -errno;
+	*s = (struct ev_source){ .fd = fd, .events = events, .fn = fn, .ctx = ctx };
+	r = is_frozen(l, s) ? 0 : watch(l, s);
+	if (r < 0) {
+		*s = (struct ev_source){ .fd = -1 };
+		return r;
 	}
-	*s = (struct ev_source){ .fd = fd, .fn = fn, .ctx = ctx };
+	s->next = l->sources;
+	s->link = &l->sources;
+	if (s->next)
+		s->next->link = &s->next;
+	l->sources = s;
 	return 0;
 }
 
@@ -122,13 +157,41 @@ void ev_del(struct evloop *l, struct ev_source *s)
 {
 	if (s->fd < 0 || !s->fn)
 		return;
-	epoll_ctl(l->epfd, EPOLL_CTL_DEL, s->fd, NULL);
-	s->fd = -1;
-	s->fn = NULL;
-	for (int i = 0; i < l->nr_ready; i++) {
-		if (MUT_STALE(l->ready[i].data.ptr == s))
-			l->ready[i].data.ptr = NULL;
+	if (!is_frozen(l, s))
+		unwatch(l, s);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	*s = (struct ev_source){ .fd = -1 };
+}
+
+void evloop_freeze(struct evloop *l)
+{
+	if (l->frozen)
+		return;
+	for (struct ev_source *s = l->sources; s; s = s->next) {
+		if (!(s->events & EV_ALWAYS))
+			unwatch(l, s);
 	}
+	l->frozen = true;
+}
+
+int evloop_thaw(struct evloop *l)
+{
+	struct ev_source *s;
+	int r = 0;
+
+	if (!l->frozen)
+		return 0;
+	/* A source that is added anew is reported at once when it is ready: no edge is missed. */
+	for (s = l->sources; s && r == 0; s = s->next) {
+		if (!(s->events & EV_ALWAYS))
+			r = watch(l, s);
+	}
+	l->frozen = false;
+	if (r < 0)
+		evloop_freeze(l);
+	return r;
 }
 
 int evloop_run(struct evloop *l)
@@ -179,6 +242,7 @@ int evloop_call(struct evloop *l, ev_call_fn fn, void *arg)
 	c.next = l->calls;
 	/* cppcheck-suppress autoVariables ; it is off the list when this function returns */
 	l->calls = &c;
+	pthread_cond_signal(&l->asked);
 	wake(l);
 	while (!c.finished)
 		pthread_cond_wait(&l->done, &l->lock);
@@ -201,5 +265,37 @@ void evloop_close(struct evloop *l)
 		c = next;
 	}
 	pthread_cond_broadcast(&l->done);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void evloop_reopen(struct evloop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->closed = false;
+	pthread_mutex_unlock(&l->lock);
+}
+
+void evloop_wait(struct evloop *l, bool (*ready)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&l->lock);
+	while (!ready(ctx)) {
+		struct ev_call *c = take_calls(l);
+
+		if (!c) {
+			pthread_cond_wait(&l->asked, &l->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&l->lock);
+		serve(l, c);
+		pthread_mutex_lock(&l->lock);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void evloop_poke(struct evloop *l)
+{
+	/* Under the lock, or it could fall between evloop_wait's look and its sleep. */
+	pthread_mutex_lock(&l->lock);
+	pthread_cond_signal(&l->asked);
 	pthread_mutex_unlock(&l->lock);
 }

@@ -24,9 +24,14 @@ typedef void (*ev_fn)(void *ctx, uint32_t events);
  */
 struct ev_source {
 	int fd; /* -1 = not watched */
+	uint32_t events;
 	ev_fn fn;
 	void *ctx;
+	struct ev_source *next, **link; /* the loop's list of all sources */
 };
+
+/* For ev_add: this source goes on while the devices are frozen (evloop_freeze). */
+#define EV_ALWAYS (1u << 20)
 
 typedef void (*ev_call_fn)(void *arg);
 
@@ -39,8 +44,11 @@ struct evloop {
 	int nr_ready;
 	struct epoll_event ready[32]; /* the batch being worked through */
 	struct ev_source wake;
+	struct ev_source *sources; /* all that are watched */
+	bool frozen;
 	pthread_mutex_t lock; /* guards calls, closed, owner */
-	pthread_cond_t done;
+	pthread_cond_t done;  /* a call has been answered */
+	pthread_cond_t asked; /* a call waits, or evloop_poke */
 	struct ev_call *calls;
 	bool closed;
 	bool running;
@@ -52,7 +60,7 @@ int evloop_init(struct evloop *l) MUST_CHECK;
 void evloop_release(struct evloop *l);
 
 /*
- * Watches `fd` for `events` (EPOLLIN, EPOLLOUT, and EPOLLET for eventfds that nobody reads).
+ * Watches `fd` for `events` (EPOLLIN, EPOLLOUT, EPOLLET for eventfds that nobody reads, EV_ALWAYS).
  * Loop thread, or before the loop runs. -EPERM: a descriptor that cannot be waited for, such as a
  * regular file.
  */
@@ -61,6 +69,23 @@ int ev_add(struct evloop *l, struct ev_source *s, int fd, uint32_t events, ev_fn
 
 /* Stops watching; events already fetched for it are dropped. No effect when not watched. */
 void ev_del(struct evloop *l, struct ev_source *s);
+
+/*
+ * Freezes the devices: from now on only EV_ALWAYS sources are served. What happens meanwhile is not
+ * lost: evloop_thaw finds what is ready then, also for edge-triggered sources. -errno of epoll_ctl
+ * from evloop_thaw: out of memory; nothing was thawed, it may be tried again. Loop thread.
+ */
+void evloop_freeze(struct evloop *l);
+int evloop_thaw(struct evloop *l) MUST_CHECK;
+
+/*
+ * Waits until ready(ctx) is true, serving evloop_call meanwhile: for what needs vCPUs that may be
+ * waiting for the loop themselves. Whoever makes it true calls evloop_poke. Loop thread.
+ */
+void evloop_wait(struct evloop *l, bool (*ready)(void *ctx), void *ctx);
+
+/* Makes evloop_wait look again. Any thread. */
+void evloop_poke(struct evloop *l);
 
 /* Runs until evloop_stop. Returns 0, or -errno when waiting itself fails. */
 int evloop_run(struct evloop *l) MUST_CHECK;
@@ -81,5 +106,8 @@ int evloop_call(struct evloop *l, ev_call_fn fn, void *arg);
  * might be waiting in one. Loop thread, or after the loop ended.
  */
 void evloop_close(struct evloop *l);
+
+/* Accepts calls again: a new VM may be built. No thread of the old one is left. Loop thread. */
+void evloop_reopen(struct evloop *l);
 
 #endif

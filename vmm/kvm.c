@@ -115,19 +115,27 @@ int kvm_create_vm(struct kvm *k, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(step); i++) {
 		int r = kvm_ioctl(fd, step[i].request, step[i].arg);
 
-		if (r < 0)
+		if (r < 0) {
+			kvm_close_vm(k);
 			return err_sys(e, r, "%s", step[i].name);
+		}
 	}
 	return 0;
 }
 
-void kvm_close(struct kvm *k)
+void kvm_close_vm(struct kvm *k)
 {
 	if (k->vm_fd >= 0)
 		close(k->vm_fd);
+	k->vm_fd = -1;
+}
+
+void kvm_close(struct kvm *k)
+{
+	kvm_close_vm(k);
 	if (k->fd >= 0)
 		close(k->fd);
-	k->vm_fd = k->fd = -1;
+	k->fd = -1;
 }
 
 int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva, uint64_t len,

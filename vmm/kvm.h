@@ -34,6 +34,9 @@ int kvm_open(struct kvm *k, struct err *e) MUST_CHECK;
 /* Makes the VM with in-kernel interrupt controllers (PIC, IOAPIC, LAPIC) and timer (PIT). */
 int kvm_create_vm(struct kvm *k, struct err *e) MUST_CHECK;
 
+/* Gives up the VM, and keeps the device: kvm_create_vm may follow. */
+void kvm_close_vm(struct kvm *k);
+
 void kvm_close(struct kvm *k);
 
 /* Backs guest-physical [gpa, gpa + len) with memory at `hva`. */

@@ -4,25 +4,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/log.h"
+#include "api/api.h"
 #include "vmm/run.h"
-#include "vmm/version.h"
-
-static void print_help(void)
-{
-	printf("usage: mote run [OPTION]... [-- COMMAND ARG...]   boot a microVM now\n"
-	       "       mote run --help                            its options\n"
-	       "       mote --version\n"
-	       "       mote --help\n\n"
-	       "mote is a minimal monitor for microVMs on Linux/KVM; see mote(1).\n");
-}
 
 /*
  * Standard input, output and error must be something, or the next file that is opened takes the
@@ -61,23 +50,14 @@ static void protect_relocated(void)
 int main(int argc, char **argv)
 {
 	struct timespec t;
+	uint64_t start_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	start_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	protect_relocated();
 	if (!have_stdio())
 		return RUN_FAILED;
 	if (argc >= 2 && strcmp(argv[1], "run") == 0)
-		return run_main(argc - 1, argv + 1,
-				(uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		printf("mote v%s\n", MOTE_VERSION);
-		return 0;
-	}
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		print_help();
-		return 0;
-	}
-	log_error("%s '%s', expected 'run', --help or --version",
-		  argc < 2 ? "no subcommand" : "argument", argc < 2 ? "" : argv[1]);
-	return RUN_BAD_ARGUMENT;
+		return run_main(argc - 1, argv + 1, start_ns);
+	return api_main(argc, argv, start_ns);
 }

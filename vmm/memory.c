@@ -38,15 +38,10 @@ static int reserve(struct memory *m, uint64_t bytes, enum mem_backing backing, s
 	return 0;
 }
 
-int memory_init(struct memory *m, uint64_t mem_mib, enum mem_backing backing, struct err *e)
+int memory_check(uint64_t mem_mib, enum mem_backing backing, struct err *e)
 {
 	uint64_t limit = host_mib();
-	uint64_t low;
-	uint8_t *hva;
-	int r;
 
-	memset(m, 0, sizeof(*m));
-	gmem_init(&m->gmem);
 	if (mem_mib < VM_MIN_MEM_MIB || mem_mib > limit)
 		return err_set(e, -EINVAL, "guest memory: %llu MiB, expected %u to %llu MiB",
 			       (unsigned long long)mem_mib, VM_MIN_MEM_MIB,
@@ -55,6 +50,20 @@ int memory_init(struct memory *m, uint64_t mem_mib, enum mem_backing backing, st
 		return err_set(e, -EINVAL,
 			       "guest memory: %llu MiB, expected an even number with huge pages",
 			       (unsigned long long)mem_mib);
+	return 0;
+}
+
+int memory_init(struct memory *m, uint64_t mem_mib, enum mem_backing backing, struct err *e)
+{
+	uint64_t low;
+	uint8_t *hva;
+	int r;
+
+	memset(m, 0, sizeof(*m));
+	gmem_init(&m->gmem);
+	r = memory_check(mem_mib, backing, e);
+	if (r < 0)
+		return r;
 	r = reserve(m, MIB(mem_mib), backing, e);
 	if (r < 0)
 		return r;

@@ -15,6 +15,9 @@ struct memory {
 	struct gmem gmem;
 };
 
+/* 0 when a guest can have `mem_mib` MiB on this host; -EINVAL with *e naming what is possible. */
+int memory_check(uint64_t mem_mib, enum mem_backing backing, struct err *e) MUST_CHECK;
+
 /*
  * Reserves `mem_mib` MiB and lays them out around the hole below 4 GiB. Pages are made as the guest
  * touches them. Errors name the size and what was possible.

@@ -23,12 +23,22 @@
 #define MUT_NO_ROOM(x)	    (MUT != 12 && (x)) /* 12: a buffer's end is not seen */
 #define MUT_STALE(x)	    (MUT != 13 && (x)) /* 13: events come to sources that are gone */
 #define MUT_EVENT_DUE(x, y) (MUT == 14 ? (y) : (x)) /* 14: indices are taken not to wrap */
+#define MUT_SPEAKS_ON(x)    (MUT != 80 && (x))	    /* 80: a guest's messages are not limited */
+#define MUT_TORN(x)	    (MUT != 81 && (x))	    /* 81: a torn line swallows the next one */
+#define MUT_WRITTEN(x)	    (MUT == 82 || (x))	    /* 82: deltas that were not written are lost */
+#define MUT_NONBLOCK(x)	    (MUT == 83 ? 0 : (x))   /* 83: files are waited for */
 
 #define MUT_NUL_ESCAPE(x)   (MUT != 60 && (x))	  /* 60: a string may hold a NUL */
 #define MUT_TOO_LARGE(x)    (MUT != 61 && (x))	  /* 61: numbers have no upper bound */
 #define MUT_SEEN(x)	    (MUT == 62 ? 0 : (x)) /* 62: a field may be given twice */
 #define MUT_NO_FIT(x)	    (MUT == 63 ? 0 : (x)) /* 63: strings may be longer than their place */
 #define MUT_MISSING(x)	    (MUT != 64 && (x))	  /* 64: nothing is required */
+#define MUT_LINE_MAX(x)	    (MUT == 40 ? 1 << 20 : (x)) /* 40: lines of any length */
+#define MUT_LEFT_OVER(x)    (MUT == 41 && (x)) /* 41: a request inherits from the one before */
+#define MUT_BODY_MAX(x)	    (MUT != 42 && (x)) /* 42: Content-Length is believed */
+#define MUT_BUDGET(x)	    (MUT == 43 ? 1 << 20 : (x)) /* 43: one client keeps the loop */
+#define MUT_DEAF(x)	    (MUT == 44 ? 0 : (x))	/* 44: a failing accept is tried for ever */
+#define MUT_LINGER(x)	    (MUT != 45 && (x)) /* 45: closed before the client has sent all */
 
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8

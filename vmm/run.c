@@ -35,6 +35,8 @@ static void on_guest_end(void *ctx)
 	evloop_stop(&((struct run *)ctx)->loop);
 }
 
+static const struct vm_fns vm_fns = { .ended = on_guest_end };
+
 static void on_key(void *ctx, enum console_key key)
 {
 	struct run *run = ctx;
@@ -73,7 +75,7 @@ static int catch_signals(struct run *run, struct err *e)
 	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
 		return err_sys(e, -errno, "signalfd");
-	r = ev_add(&run->loop, &run->signals, run->signal_fd, EPOLLIN, on_signal, run);
+	r = ev_add(&run->loop, &run->signals, run->signal_fd, EPOLLIN | EV_ALWAYS, on_signal, run);
 	return r < 0 ? err_sys(e, r, "epoll") : 0;
 }
 
@@ -143,7 +145,7 @@ static int exit_status(const struct run *run)
 /* Builds, runs and releases the VM. */
 static int boot(struct run *run, struct err *e)
 {
-	int r = vm_create(&run->vm, &run->loop, on_guest_end, run, e);
+	int r = vm_create(&run->vm, &run->loop, &vm_fns, run, e);
 
 	if (r < 0)
 		return r;

@@ -269,10 +269,16 @@ static int open_rootfs(const struct run_options *o, struct vm_config *c, struct 
 
 	if (o->rootfs[0] == '\0')
 		return 0;
-	r = blk_file_open(&c->drive[0], o->rootfs, o->rootfs_read_only, e);
-	if (r == 0)
-		c->nr_drives = 1;
-	return r;
+	r = blk_file_open(&c->drive[0].file, o->rootfs, o->rootfs_read_only, e);
+	if (r < 0)
+		return r;
+	c->drive[0].flush = true;
+	c->nr_drives = 1;
+	if (c->drive[0].file.sectors == 0)
+		return err_set(e, -EINVAL,
+			       "disk %s: %lld bytes, expected at least one sector of %u", o->rootfs,
+			       (long long)lseek(c->drive[0].file.fd, 0, SEEK_END), BLK_SECTOR);
+	return 0;
 }
 
 /* The command's terminal: ours, with its size and type, when we have one on both ends. */
@@ -373,7 +379,7 @@ void run_config_release(struct vm_config *c)
 	if (c->initrd_fd >= 0)
 		close(c->initrd_fd);
 	for (unsigned int i = 0; i < c->nr_drives; i++)
-		blk_file_close(&c->drive[i]);
+		blk_file_close(&c->drive[i].file);
 	c->kernel_fd = c->initrd_fd = -1;
 	c->nr_drives = 0;
 }

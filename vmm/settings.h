@@ -223,7 +223,7 @@ struct vm_settings {
 	struct boot_source_settings boot_source;
 	struct machine_settings machine;
 	unsigned int nr_drives;
-	struct drive_settings drives[SETTINGS_MAX_DEVICES];
+	struct drive_settings drives[SETTINGS_MAX_DEVICES + 1]; /* the last: room to sort them */
 	unsigned int nr_networks;
 	struct network_settings networks[SETTINGS_MAX_DEVICES];
 	struct vsock_settings vsock;

@@ -41,6 +41,8 @@ int term_raw(int fd)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
 	struct sigaction sa = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
+	static bool registered;
+	struct sigaction old;
 	struct termios raw;
 
 	if (tcgetattr(fd, &saved) < 0)
@@ -48,9 +50,13 @@ int term_raw(int fd)
 	raw = saved;
 	cfmakeraw(&raw);
 	/* The guest's own terminal driver has turned newlines into CR LF already. */
-	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
-		sigaction(fatal[i], &sa, NULL);
-	atexit(term_restore);
+	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++) {
+		/* A handler that is there already restores the terminal itself. */
+		if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(fatal[i], &sa, NULL);
+	}
+	if (!registered)
+		registered = atexit(term_restore) == 0;
 	taken_fd = fd;
 	if (tcsetattr(fd, TCSANOW, &raw) < 0) {
 		taken_fd = -1;

@@ -32,6 +32,8 @@ void vcpu_setup_kick(void)
 int vcpu_init(struct vcpu *v, int vm_fd, unsigned int index, size_t run_size, struct err *e)
 {
 	v->index = index;
+	pthread_mutex_init(&v->lock, NULL);
+	pthread_cond_init(&v->go_on, NULL);
 	v->fd = ioctl(vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
 	if (v->fd < 0)
 		return err_sys(e, -errno, "KVM_CREATE_VCPU: vCPU %u", index);
@@ -55,6 +57,8 @@ void vcpu_release(struct vcpu *v)
 	munmap(v->run, v->run_size);
 	close(v->fd);
 	v->run = NULL;
+	pthread_cond_destroy(&v->go_on);
+	pthread_mutex_destroy(&v->lock);
 }
 
 /*
@@ -103,6 +107,30 @@ static void log_failure(const struct vcpu *v)
 			  run->exit_reason);
 }
 
+/*
+ * Stands still while vcpu_ask_pause wants it. Called when KVM_RUN came back because of
+ * immediate_exit: it has completed the instruction whose exit was handled last, so that the
+ * registers are whole.
+ */
+static void park_while_asked(struct vcpu *v)
+{
+	bool park;
+
+	pthread_mutex_lock(&v->lock);
+	park = v->pause;
+	atomic_store(&v->parked, park);
+	pthread_mutex_unlock(&v->lock);
+	if (park)
+		v->fns->parked(v->ctx);
+	pthread_mutex_lock(&v->lock);
+	while (v->pause && !atomic_load(&v->stop))
+		pthread_cond_wait(&v->go_on, &v->lock);
+	atomic_store(&v->parked, false);
+	if (!atomic_load(&v->stop))
+		v->run->immediate_exit = 0;
+	pthread_mutex_unlock(&v->lock);
+}
+
 /* Enters the guest until something ends this vCPU. */
 static enum vcpu_end run_guest(struct vcpu *v)
 {
@@ -111,8 +139,11 @@ static enum vcpu_end run_guest(struct vcpu *v)
 
 		v->exits++;
 		if (r < 0) {
-			if (errno == EINTR || errno == EAGAIN)
+			if (errno == EINTR || errno == EAGAIN) {
+				if (v->run->immediate_exit)
+					park_while_asked(v);
 				continue;
+			}
 			log_error("vCPU %u: KVM_RUN: %s", v->index, strerror(errno));
 			return VCPU_FAILED;
 		}
@@ -144,11 +175,14 @@ static void *vcpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "fc_vcpu %u", v->index);
 	prctl(PR_SET_NAME, name);
+	log_name_thread(name);
 	if (v->index == 0)
 		v->fns->first_entry(v->ctx);
 	why = run_guest(v);
 	if (why != VCPU_STOPPED)
 		v->fns->ended(v->ctx, why);
+	atomic_store(&v->parked, true);
+	v->fns->parked(v->ctx);
 	return NULL;
 }
 
@@ -178,14 +212,45 @@ void vcpu_ask_stop(struct vcpu *v)
 	atomic_store_explicit(&v->stop, true, memory_order_release);
 }
 
+/* A KVM_RUN that begins after immediate_exit was set returns at once; one that runs is kicked. */
+static void leave_guest(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+	pthread_kill(v->thread, SIGRTMIN);
+}
+
+void vcpu_ask_pause(struct vcpu *v)
+{
+	if (!v->started)
+		return;
+	pthread_mutex_lock(&v->lock);
+	v->pause = true;
+	leave_guest(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+bool vcpu_parked(const struct vcpu *v)
+{
+	return !v->started || atomic_load(&v->parked);
+}
+
+void vcpu_resume(struct vcpu *v)
+{
+	pthread_mutex_lock(&v->lock);
+	v->pause = false;
+	pthread_cond_signal(&v->go_on);
+	pthread_mutex_unlock(&v->lock);
+}
+
 void vcpu_stop(struct vcpu *v)
 {
 	if (!v->started)
 		return;
+	pthread_mutex_lock(&v->lock);
 	vcpu_ask_stop(v);
-	/* Set before the signal: a KVM_RUN that begins after the check above returns at once. */
-	v->run->immediate_exit = 1;
-	pthread_kill(v->thread, SIGRTMIN);
+	leave_guest(v);
+	pthread_cond_signal(&v->go_on);
+	pthread_mutex_unlock(&v->lock);
 	pthread_join(v->thread, NULL);
 	v->started = false;
 }

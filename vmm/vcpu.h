@@ -25,8 +25,10 @@ enum vcpu_end {
 struct vcpu_fns {
 	/* Before the first entry of vCPU 0. vCPU thread. */
 	void (*first_entry)(void *ctx);
-	/* The vCPU ended by itself. vCPU thread, its last act. */
+	/* The vCPU ended by itself. vCPU thread, its last act but for `parked`. */
 	void (*ended)(void *ctx, enum vcpu_end why);
+	/* vcpu_parked has become true. vCPU thread. */
+	void (*parked)(void *ctx);
 };
 
 struct vcpu {
@@ -37,6 +39,10 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop;
+	_Atomic bool parked;
+	pthread_mutex_t lock; /* guards pause */
+	pthread_cond_t go_on;
+	bool pause;
 	const struct bus *mmio;
 	const struct bus *pio;
 	const struct vcpu_fns *fns;
@@ -56,6 +62,15 @@ int vcpu_start(struct vcpu *v, struct err *e) MUST_CHECK;
 
 /* Makes it leave its loop at its next exit from the guest. Any thread; does not wait. */
 void vcpu_ask_stop(struct vcpu *v);
+
+/*
+ * Pausing: vcpu_ask_pause gets it out of the guest; when vcpu_parked says so it has finished what
+ * it was doing, and its registers are the guest's. It stays there until vcpu_resume. A vCPU that
+ * ended by itself counts as parked. Not on a vCPU thread.
+ */
+void vcpu_ask_pause(struct vcpu *v);
+bool vcpu_parked(const struct vcpu *v);
+void vcpu_resume(struct vcpu *v);
 
 /* Gets it out of the guest and waits for its thread to end. Not on a vCPU thread. */
 void vcpu_stop(struct vcpu *v);

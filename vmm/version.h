@@ -3,6 +3,6 @@
 #ifndef MOTE_VMM_VERSION_H
 #define MOTE_VMM_VERSION_H
 
-#define MOTE_VERSION "0.1.0"
+#define MOTE_VERSION "0.30.0"
 
 #endif

@@ -37,22 +37,23 @@ static void on_end(void *ctx, uint32_t events)
 
 	(void)events;
 	ev_del(vm->loop, &vm->end_source);
-	vm->on_end(vm->ctx);
+	vm->fns->ended(vm->ctx);
 }
 
-int vm_create(struct vm *vm, struct evloop *loop, void (*end)(void *ctx), void *ctx, struct err *e)
+int vm_create(struct vm *vm, struct evloop *loop, const struct vm_fns *fns, void *ctx,
+	      struct err *e)
 {
 	int r;
 
 	vm->loop = loop;
-	vm->on_end = end;
+	vm->fns = fns;
 	vm->ctx = ctx;
 	vm->exit_status = -1;
 	vcpu_setup_kick();
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->end_fd < 0)
 		return err_sys(e, -errno, "eventfd");
-	r = ev_add(loop, &vm->end_source, vm->end_fd, EPOLLIN, on_end, vm);
+	r = ev_add(loop, &vm->end_source, vm->end_fd, EPOLLIN | EV_ALWAYS, on_end, vm);
 	if (r < 0) {
 		close(vm->end_fd);
 		return err_sys(e, r, "epoll");
@@ -143,7 +144,16 @@ static void on_vcpu_ended(void *ctx, enum vcpu_end why)
 	vm_set_end(ctx, why == VCPU_TRIPLE_FAULT ? VM_TRIPLE_FAULT : VM_FAILED);
 }
 
-static const struct vcpu_fns vcpu_fns = { .first_entry = on_first_entry, .ended = on_vcpu_ended };
+static void on_vcpu_parked(void *ctx)
+{
+	evloop_poke(((struct vm *)ctx)->loop);
+}
+
+static const struct vcpu_fns vcpu_fns = {
+	.first_entry = on_first_entry,
+	.ended = on_vcpu_ended,
+	.parked = on_vcpu_parked,
+};
 
 static int make_vcpu(struct vm *vm, unsigned int i, const struct kernel_image *k, struct err *e)
 {
@@ -172,21 +182,26 @@ static void teardown(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_release(&vm->vcpu[i]);
+	memset(vm->vcpu, 0, vm->nr_vcpus * sizeof(vm->vcpu[0]));
 	vm->nr_vcpus = 0;
 	devices_release(vm);
 	memory_release(&vm->memory);
+	/* A VM keeps its vCPU numbers, memory slots and doorbells for ever: the next try gets
+	 * another. */
+	kvm_close_vm(&vm->kvm);
 	memset(&vm->mmio, 0, sizeof(vm->mmio));
 	memset(&vm->pio, 0, sizeof(vm->pio));
 	memset(&vm->platform, 0, sizeof(vm->platform));
 }
 
-int vm_build(struct vm *vm, struct vm_config *c, struct err *e)
+int vm_build(struct vm *vm, const struct vm_config *c, struct err *e)
 {
 	struct kernel_image kernel;
-	int r;
+	int r = vm->kvm.vm_fd < 0 ? kvm_create_vm(&vm->kvm, e) : 0;
 
 	vm->platform.nr_vcpus = c->nr_vcpus;
-	r = memory_init(&vm->memory, c->mem_mib, c->backing, e);
+	if (r == 0)
+		r = memory_init(&vm->memory, c->mem_mib, c->backing, e);
 	if (r == 0)
 		r = memory_attach(&vm->memory, &vm->kvm, e);
 	if (r == 0)
@@ -199,9 +214,6 @@ int vm_build(struct vm *vm, struct vm_config *c, struct err *e)
 		r = make_vcpu(vm, i, &kernel, e);
 	if (r < 0)
 		teardown(vm);
-	for (unsigned int i = 0; i < c->nr_drives; i++)
-		blk_file_close(&c->drive[i]);
-	c->nr_drives = 0;
 	return r;
 }
 
@@ -213,9 +225,45 @@ int vm_start(struct vm *vm, struct err *e)
 
 		if (r < 0) {
 			vm_stop(vm);
+			teardown(vm);
+			evloop_reopen(vm->loop);
 			return r;
 		}
 	}
+	return 0;
+}
+
+static bool all_parked(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (!vcpu_parked(&vm->vcpu[i]))
+			return false;
+	}
+	return true;
+}
+
+void vm_pause(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_ask_pause(&vm->vcpu[i]);
+	evloop_wait(vm->loop, all_parked, vm);
+	evloop_freeze(vm->loop);
+	/* So that the guest's watchdogs do not take the pause for a hang. No kvmclock, no matter.
+	 */
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		(void)kvm_ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
+int vm_resume(struct vm *vm, struct err *e)
+{
+	int r = evloop_thaw(vm->loop);
+
+	if (r < 0)
+		return err_sys(e, r, "epoll");
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_resume(&vm->vcpu[i]);
 	return 0;
 }
 

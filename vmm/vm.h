@@ -5,7 +5,8 @@
  *   vm_create   what needs no configuration: the KVM VM and its interrupt controllers
  *   vm_build    memory, kernel, devices, vCPUs, tables; undoes itself when it fails
  *   vm_start    vCPU threads run
- *   (the event loop runs; vm->on_end is called there once the guest has ended)
+ *   vm_pause, vm_resume   vCPUs and devices stand still, and go on
+ *   (the event loop runs; fns->ended is called there once the guest has ended)
  *   vm_stop     no vCPU runs any more
  *   vm_release  nothing is left
  *
@@ -53,6 +54,13 @@ struct vm_device {
 	};
 };
 
+struct vm_fns {
+	/* The guest has ended by itself, or vm_set_end was called. Loop thread. */
+	void (*ended)(void *ctx);
+	/* The guest touched the boot timer, for the first time. vCPU thread. NULL = nobody asks. */
+	void (*booted)(void *ctx);
+};
+
 struct vm {
 	struct evloop *loop;
 	struct kvm kvm;
@@ -77,7 +85,7 @@ struct vm {
 	struct ev_source end_source;
 	_Atomic int end;	 /* enum vm_end */
 	_Atomic int exit_status; /* what the guest's command returned; -1 = not reported */
-	void (*on_end)(void *ctx);
+	const struct vm_fns *fns;
 	void *ctx;
 
 	/* CLOCK_MONOTONIC, nanoseconds; 0 = has not happened. */
@@ -86,16 +94,26 @@ struct vm {
 };
 
 /*
- * Prepares *vm (zeroed storage) on `loop`, which outlives it. `on_end(ctx)` is called on the loop's
- * thread when the guest has ended by itself. On failure nothing is held.
+ * Prepares *vm (zeroed storage) on `loop`, which outlives it. `fns` are called with
+ * `ctx`. On failure nothing is held.
  */
-int vm_create(struct vm *vm, struct evloop *loop, void (*on_end)(void *ctx), void *ctx,
+int vm_create(struct vm *vm, struct evloop *loop, const struct vm_fns *fns, void *ctx,
 	      struct err *e) MUST_CHECK;
 
-/* Takes over the drives of `c`, whatever it returns; the rest stays the caller's. */
-int vm_build(struct vm *vm, struct vm_config *c, struct err *e) MUST_CHECK;
+/*
+ * Files of `c` stay its owner's. When this or vm_start fails, everything is undone, and vm_build
+ * may be called again.
+ */
+int vm_build(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
 int vm_start(struct vm *vm, struct err *e) MUST_CHECK;
+
+/*
+ * Gets all vCPUs out of the guest and freezes the devices; what the guest asked for before is done
+ * or waits. A VM that has ended can be paused too. Loop thread, both.
+ */
+void vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm, struct err *e) MUST_CHECK;
 
 /* Notes that the VM ends and why; the first reason counts. Any thread. */
 void vm_set_end(struct vm *vm, enum vm_end why);

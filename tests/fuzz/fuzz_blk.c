@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	disk = disk_new(BYTES);
 	disk_open(&file, disk, data[0] & READ_ONLY);
-	blk_init(&blk, &file);
+	blk_init(&blk, &file, true);
 	board_init(&b, &blk.dev);
 	board_start(&b, &d, SIZE, 0, features);
 	guest_fill(&b.g, data + 1, len - 1);

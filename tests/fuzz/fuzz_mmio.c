@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	disk_open(&file, disk, false);
 	toy_init(&toy);
 	rng_init(&rng);
-	blk_init(&blk, &file);
+	blk_init(&blk, &file, true);
 	board_init(&b, dev[data[0] % 3]);
 	for (data++, len--; len >= sizeof(struct step); len -= sizeof(struct step)) {
 		const struct vmmio_state before = b.t.state;

@@ -37,7 +37,7 @@ static int set_up_disk(bool read_only)
 
 	disk = disk_new(SECTORS * BLK_SECTOR + EXTRA);
 	disk_open(&file, disk, read_only);
-	blk_init(&blk, &file);
+	blk_init(&blk, &file, true);
 	board_init(&b, &blk.dev);
 	board_start(&b, &d, SIZE, 0, blk.dev.features);
 	return 0;

@@ -448,6 +448,118 @@ static void init_fails_without_a_trace(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void frozen_source_waits_for_the_thaw(void **state)
+{
+	struct probe dev = { .stop_at = 1 };
+	struct probe always = { .stop_at = 1 };
+
+	(void)state;
+	probe_add(&dev, 0, EPOLLIN | EPOLLET);
+	probe_add(&always, 1, EPOLLIN | EPOLLET | EV_ALWAYS);
+	evloop_freeze(&loop);
+	evloop_freeze(&loop); /* twice is as good as once */
+	signal_fd(dev.fd);
+	assert_int_equal(evloop_run(&loop), 0);
+	assert_int_equal(always.calls, 1);
+	assert_int_equal(dev.calls, 0);
+	assert_int_equal(evloop_thaw(&loop), 0);
+	assert_int_equal(evloop_thaw(&loop), 0);
+	loop.stopping = false;
+	assert_int_equal(evloop_run(&loop), 0);
+	assert_int_equal(dev.calls, 1);
+	probe_close(&dev);
+	probe_close(&always);
+}
+
+static void source_added_while_frozen_waits_too(void **state)
+{
+	struct probe dev = { .stop_at = 1 };
+	struct probe gone = { 0 };
+
+	(void)state;
+	evloop_freeze(&loop);
+	probe_add(&dev, 1, EPOLLIN | EPOLLET);
+	probe_add(&gone, 1, EPOLLIN | EPOLLET);
+	probe_close(&gone);
+	assert_int_equal(evloop_thaw(&loop), 0);
+	assert_int_equal(evloop_run(&loop), 0);
+	assert_int_equal(dev.calls, 1);
+	assert_int_equal(gone.calls, 0);
+	probe_close(&dev);
+}
+
+static void thaw_that_fails_may_be_tried_again(void **state)
+{
+	struct probe dev = { .stop_at = 1 };
+
+	(void)state;
+	probe_add(&dev, 1, EPOLLIN | EPOLLET);
+	evloop_freeze(&loop);
+	fault_arm(1, ENOMEM);
+	assert_int_equal(evloop_thaw(&loop), -ENOMEM);
+	assert_true(fault_disarm());
+	assert_true(loop.frozen);
+	assert_int_equal(evloop_thaw(&loop), 0);
+	assert_int_equal(evloop_run(&loop), 0);
+	assert_int_equal(dev.calls, 1);
+	probe_close(&dev);
+}
+
+struct parker {
+	pthread_t thread;
+	_Atomic bool parked;
+	int call_result;
+	int served;
+};
+
+static void count_call(void *arg)
+{
+	((struct parker *)arg)->served++;
+}
+
+/* As a vCPU does it: first something that only the loop can do, then it stands still. */
+static void *park(void *arg)
+{
+	struct parker *p = arg;
+
+	p->call_result = evloop_call(&loop, count_call, p);
+	p->parked = true;
+	evloop_poke(&loop);
+	return NULL;
+}
+
+static bool has_parked(void *arg)
+{
+	return ((struct parker *)arg)->parked;
+}
+
+static void waiting_loop_serves_calls(void **state)
+{
+	struct parker p = { 0 };
+
+	(void)state;
+	/* The loop counts as running on this thread, so that the other one has to ask. */
+	loop.running = true;
+	loop.owner = pthread_self();
+	assert_int_equal(pthread_create(&p.thread, NULL, park, &p), 0);
+	evloop_wait(&loop, has_parked, &p);
+	assert_int_equal(pthread_join(p.thread, NULL), 0);
+	assert_int_equal(p.served, 1);
+	assert_int_equal(p.call_result, 0);
+}
+
+static void reopened_loop_takes_calls(void **state)
+{
+	struct parker p = { 0 };
+
+	(void)state;
+	evloop_close(&loop);
+	assert_int_equal(evloop_call(&loop, count_call, &p), -ECANCELED);
+	evloop_reopen(&loop);
+	assert_int_equal(evloop_call(&loop, count_call, &p), 0);
+	assert_int_equal(p.served, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +579,11 @@ int main(void)
 		TEST(call_after_close_is_cancelled),
 		TEST(waiting_call_is_cancelled_by_close),
 		TEST(close_races_with_calls),
+		TEST(frozen_source_waits_for_the_thaw),
+		TEST(source_added_while_frozen_waits_too),
+		TEST(thaw_that_fails_may_be_tried_again),
+		TEST(waiting_loop_serves_calls),
+		TEST(reopened_loop_takes_calls),
 		cmocka_unit_test(init_fails_without_a_trace),
 	};
 

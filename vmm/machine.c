@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loop thread. */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmdline.h"
+#include "vmm/log.h"
+#include "vmm/term.h"
+
+#define DEFAULT_MEM_MIB 128u
+
+/* What a guest is told when the client does not say: the contract's words. */
+#define DEFAULT_BOOT_ARGS                                                                  \
+	"reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd " \
+	"swiotlb=noforce"
+
+void machine_init(struct machine *m, struct evloop *loop, const struct vm_fns *fns, void *ctx)
+{
+	m->loop = loop;
+	m->fns = fns;
+	m->ctx = ctx;
+	m->serial_fd = -1;
+	m->config.kernel_fd = m->config.initrd_fd = -1;
+	m->config.nr_vcpus = 1;
+	m->config.mem_mib = DEFAULT_MEM_MIB;
+	m->settings.machine.vcpu_count = 1;
+	m->settings.machine.mem_size_mib = DEFAULT_MEM_MIB;
+}
+
+static void replace_fd(int *fd, int with)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = with;
+}
+
+void machine_release(struct machine *m)
+{
+	if (m->created)
+		vm_release(&m->vm);
+	m->created = false;
+	for (unsigned int i = 0; i < m->config.nr_drives; i++)
+		blk_file_close(&m->config.drive[i].file);
+	m->config.nr_drives = 0;
+	replace_fd(&m->config.kernel_fd, -1);
+	replace_fd(&m->config.initrd_fd, -1);
+	replace_fd(&m->serial_fd, -1);
+}
+
+static int create(struct machine *m, struct err *e)
+{
+	int r;
+
+	if (m->created)
+		return 0;
+	memset(&m->vm, 0, sizeof(m->vm));
+	r = vm_create(&m->vm, m->loop, m->fns, m->ctx, e);
+	m->created = r == 0;
+	return r;
+}
+
+void machine_create_ahead(struct machine *m)
+{
+	struct err e;
+
+	if (create(m, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static int open_image(const char *what, const char *path, struct err *e)
+{
+	/* O_NONBLOCK: a FIFO by mistake must fail later, not wait here. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? err_sys(e, -errno, "%s %s", what, path) : fd;
+}
+
+/*
+ * Splits the client's words where those for the guest's init begin: what the monitor adds has to
+ * stand before them.
+ */
+static int split_args(const char *args, struct vm_config *c, struct err *e)
+{
+	const char *init = strncmp(args, "-- ", 3) == 0 ? args : strstr(args, " -- ");
+	size_t len = init ? (size_t)(init - args) : strlen(args);
+
+	if (cmdline_check(args) < 0)
+		return err_set(e, -EINVAL, "boot_args: expected printable ASCII characters only");
+	snprintf(c->cmdline, sizeof(c->cmdline), "%.*s", (int)len, args);
+	snprintf(c->cmdline_tail, sizeof(c->cmdline_tail), "%s", init ? init + (*init == ' ') : "");
+	return 0;
+}
+
+int machine_set_boot_source(struct machine *m, const struct boot_source_settings *s, struct err *e)
+{
+	struct vm_config *c = &m->config;
+	int initrd = -1;
+	int kernel;
+	int r;
+
+	kernel = open_image("kernel", s->kernel_image_path, e);
+	if (kernel < 0)
+		return kernel;
+	if (s->initrd_path[0] != '\0') {
+		initrd = open_image("initrd", s->initrd_path, e);
+		if (initrd < 0) {
+			close(kernel);
+			return initrd;
+		}
+	}
+	/* The words as they are: the device words are added at the start, when devices are known.
+	 */
+	r = cmdline_check(s->boot_args);
+	if (r < 0) {
+		err_set(e, r, "boot_args: expected printable ASCII characters only");
+		close(kernel);
+		replace_fd(&initrd, -1);
+		return r;
+	}
+	replace_fd(&c->kernel_fd, kernel);
+	replace_fd(&c->initrd_fd, initrd);
+	snprintf(c->kernel_name, sizeof(c->kernel_name), "%s", s->kernel_image_path);
+	snprintf(c->initrd_name, sizeof(c->initrd_name), "%s", s->initrd_path);
+	m->settings.boot_source = *s;
+	return 0;
+}
+
+int machine_set_config(struct machine *m, const struct machine_settings *s, struct err *e)
+{
+	static const enum mem_backing backing[] = {
+		[HUGE_PAGES_NONE] =
+			MEM_THP, /* as quick as transparent ones, where the host has them */
+		[HUGE_PAGES_TRANSPARENT] = MEM_THP,
+		[HUGE_PAGES_2M] = MEM_HUGETLB,
+	};
+	int r = memory_check(s->mem_size_mib, backing[s->huge_pages], e);
+
+	if (r < 0)
+		return r;
+	if (s->cpu_template != CPU_TEMPLATE_NONE)
+		log_warn("cpu_template: has no effect, the guest sees the host's processor");
+	m->config.nr_vcpus = s->vcpu_count;
+	m->config.mem_mib = s->mem_size_mib;
+	m->config.backing = backing[s->huge_pages];
+	m->settings.machine = *s;
+	return 0;
+}
+
+/* The place of the drive called `id`; nr_drives when there is none. */
+static unsigned int find_drive(const struct machine *m, const char *id)
+{
+	unsigned int i = 0;
+
+	while (i < m->settings.nr_drives && strcmp(m->settings.drives[i].drive_id, id) != 0)
+		i++;
+	return i;
+}
+
+static int check_drive(const struct machine *m, const struct drive_settings *s, unsigned int at,
+		       struct err *e)
+{
+	const struct drive_settings *first = &m->settings.drives[0];
+
+	if (s->socket[0] != '\0')
+		return err_set(e, -EOPNOTSUPP, "socket: " NOT_SUPPORTED);
+	if (s->io_engine == IO_ASYNC)
+		return err_set(e, -EOPNOTSUPP, "io_engine: Async: " NOT_SUPPORTED);
+	if (at == VM_MAX_DRIVES)
+		return err_set(e, -EINVAL,
+			       "drive_id: %s is one too many, expected at most %u drives",
+			       s->drive_id, VM_MAX_DRIVES);
+	if (s->is_root_device && m->settings.nr_drives > 0 && first->is_root_device && at != 0)
+		return err_set(e, -EINVAL,
+			       "is_root_device: true for %s: A root block device already exists! "
+			       "It is %s",
+			       s->drive_id, first->drive_id);
+	return 0;
+}
+
+/* Moves drive `from` to place `to`, and those between one up or down. */
+static void move_drive(struct machine *m, unsigned int from, unsigned int to)
+{
+	int step = from < to ? 1 : -1;
+
+	for (unsigned int i = from; i != to; i = (unsigned int)((int)i + step)) {
+		unsigned int next = (unsigned int)((int)i + step);
+		struct drive_config c = m->config.drive[i];
+
+		m->config.drive[i] = m->config.drive[next];
+		m->config.drive[next] = c;
+		/* Too large for a copy on the stack: exchanged by way of the unused last place. */
+		m->settings.drives[VM_MAX_DRIVES] = m->settings.drives[i];
+		m->settings.drives[i] = m->settings.drives[next];
+		m->settings.drives[next] = m->settings.drives[VM_MAX_DRIVES];
+	}
+}
+
+int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e)
+{
+	unsigned int at = find_drive(m, s->drive_id);
+	struct drive_config c = { .flush = s->cache_type == CACHE_WRITEBACK };
+	int r = check_drive(m, s, at, e);
+
+	if (r == 0)
+		r = blk_file_open(&c.file, s->path_on_host, s->is_read_only, e);
+	if (r < 0)
+		return r;
+	if (at == m->settings.nr_drives)
+		m->config.nr_drives = ++m->settings.nr_drives;
+	else
+		blk_file_close(&m->config.drive[at].file);
+	m->config.drive[at] = c;
+	m->settings.drives[at] = *s;
+	if (s->is_root_device)
+		move_drive(m, at, 0);
+	return 0;
+}
+
+int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
+{
+	unsigned int i = find_drive(m, id);
+	struct drive_settings *s = &m->settings.drives[i];
+	struct blk_file file;
+	int r;
+
+	if (i == m->settings.nr_drives)
+		return err_set(e, -ENOENT, "drive_id: %s: no such drive", id);
+	r = blk_file_open(&file, path, s->is_read_only, e);
+	if (r < 0)
+		return r;
+	blk_change(&m->vm.device[i].blk, &file);
+	snprintf(s->path_on_host, sizeof(s->path_on_host), "%s", path);
+	return 0;
+}
+
+int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
+{
+	(void)e;
+	m->config.rng = true;
+	m->settings.entropy = *s;
+	return 0;
+}
+
+int machine_set_serial(struct machine *m, const struct serial_settings *s, struct err *e)
+{
+	int fd = -1;
+
+	if (s->serial_out_path[0] != '\0') {
+		fd = open(s->serial_out_path,
+			  O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND, 0600);
+		if (fd < 0)
+			return err_sys(e, -errno, "serial_out_path %s", s->serial_out_path);
+	}
+	replace_fd(&m->serial_fd, fd);
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* The kernel's command line: the client's words, and what the contract adds to them. */
+static int make_cmdline(struct machine *m, struct err *e)
+{
+	const struct boot_source_settings *b = &m->settings.boot_source;
+	const struct drive_settings *root = &m->settings.drives[0];
+	struct vm_config *c = &m->config;
+	int r = split_args(b->boot_args[0] != '\0' ? b->boot_args : DEFAULT_BOOT_ARGS, c, e);
+
+	if (r < 0)
+		return r;
+	r = cmdline_add(c->cmdline, sizeof(c->cmdline), "pci=off");
+	if (r == 0 && m->settings.nr_drives > 0 && root->is_root_device)
+		r = cmdline_add(c->cmdline, sizeof(c->cmdline), "root=%s%s %s",
+				root->partuuid[0] != '\0' ? "PARTUUID=" : "",
+				root->partuuid[0] != '\0' ? root->partuuid : "/dev/vda",
+				root->is_read_only ? "ro" : "rw");
+	return r < 0 ? err_set(e, r, "boot_args: with what is added longer than %u bytes",
+			       CMDLINE_MAX - 1)
+		     : 0;
+}
+
+/* COM1: a file that was named, or our own standard input and output, as a terminal or not. */
+static void make_console(struct machine *m)
+{
+	struct console_config *console = &m->config.console[0];
+
+	*console = (struct console_config){ .in_fd = -1, .out_fd = m->serial_fd };
+	if (m->serial_fd >= 0)
+		return;
+	console->out_fd = STDOUT_FILENO;
+	/* A job in the background leaves the terminal's keys to whoever is in front. */
+	if (!isatty(STDIN_FILENO)) {
+		console->in_fd = STDIN_FILENO;
+	} else if (term_usable(STDIN_FILENO) && term_raw(STDIN_FILENO) == 0) {
+		console->in_fd = STDIN_FILENO;
+	}
+}
+
+int machine_start(struct machine *m, struct err *e)
+{
+	int r;
+
+	if (m->config.kernel_fd < 0)
+		return err_set(e, -EINVAL, "boot-source: not given, expected a kernel to start");
+	r = make_cmdline(m, e);
+	if (r == 0)
+		r = create(m, e);
+	if (r < 0)
+		return r;
+	make_console(m);
+	r = vm_build(&m->vm, &m->config, e);
+	if (r == 0)
+		r = vm_start(&m->vm, e);
+	if (r < 0) {
+		term_restore();
+		return r;
+	}
+	m->phase = MACHINE_RUNNING;
+	return 0;
+}
+
+int machine_pause(struct machine *m, struct err *e)
+{
+	(void)e;
+	if (m->phase == MACHINE_RUNNING)
+		vm_pause(&m->vm);
+	m->phase = MACHINE_PAUSED;
+	return 0;
+}
+
+int machine_resume(struct machine *m, struct err *e)
+{
+	int r = 0;
+
+	if (m->phase == MACHINE_PAUSED)
+		r = vm_resume(&m->vm, e);
+	if (r == 0)
+		m->phase = MACHINE_RUNNING;
+	return r;
+}
+
+int machine_ctrl_alt_del(struct machine *m, struct err *e)
+{
+	if (i8042_ctrl_alt_del(&m->vm.i8042) < 0)
+		return err_set(e, -EBUSY, "SendCtrlAltDel: the guest does not read its keyboard");
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A microVM that is configured step by step and then started: what the API and a configuration file
+ * drive. Each call validates, opens what it names, and either takes effect as a whole or leaves
+ * everything as it was. Whether the phase allows a call is the caller's to check (api/routes.c has
+ * it in a table). Loop thread.
+ */
+#ifndef MOTE_VMM_MACHINE_H
+#define MOTE_VMM_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/config.h"
+#include "vmm/err.h"
+#include "vmm/evloop.h"
+#include "vmm/settings.h"
+#include "vmm/vm.h"
+
+enum machine_phase {
+	MACHINE_NOT_STARTED,
+	MACHINE_RUNNING,
+	MACHINE_PAUSED
+};
+
+/* 400 instead of success: the thing is known, and not built yet. */
+#define NOT_SUPPORTED "not supported by this version"
+
+struct machine {
+	struct evloop *loop;
+	enum machine_phase phase;
+	bool created; /* the KVM VM is made, ahead of its configuration */
+	const struct vm_fns *fns;
+	void *ctx;
+	struct vm_settings settings; /* what was asked for, for GET */
+	struct vm_config config;     /* the same with its files open */
+	int serial_fd;		     /* -1 = the console is standard input and output */
+	struct vm vm;
+};
+
+/* *m is zeroed storage; `fns` as for vm_create. Defaults: 1 vCPU, 128 MiB, no kernel. */
+void machine_init(struct machine *m, struct evloop *loop, const struct vm_fns *fns, void *ctx);
+
+/* Ends and frees everything. */
+void machine_release(struct machine *m);
+
+/*
+ * Makes what does not depend on the configuration, while nobody waits for it. No error: what fails
+ * now is tried again by machine_start, and is its error.
+ */
+void machine_create_ahead(struct machine *m);
+
+int machine_set_boot_source(struct machine *m, const struct boot_source_settings *s, struct err *e)
+	MUST_CHECK;
+int machine_set_config(struct machine *m, const struct machine_settings *s, struct err *e)
+	MUST_CHECK;
+
+/* Adds a drive, or replaces the one of the same id. The root device is always the first. */
+int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e) MUST_CHECK;
+
+/* Puts the file `path` behind drive `id` of the running machine. */
+int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
+	MUST_CHECK;
+
+int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
+	MUST_CHECK;
+int machine_set_serial(struct machine *m, const struct serial_settings *s, struct err *e)
+	MUST_CHECK;
+
+/* Builds and runs the guest. When it fails, everything may be changed and tried again. */
+int machine_start(struct machine *m, struct err *e) MUST_CHECK;
+
+/* Pausing what is paused, and resuming what runs, are successes. */
+int machine_pause(struct machine *m, struct err *e) MUST_CHECK;
+int machine_resume(struct machine *m, struct err *e) MUST_CHECK;
+
+int machine_ctrl_alt_del(struct machine *m, struct err *e) MUST_CHECK;
+
+#endif
