@@ -195,15 +195,15 @@ static void answer_object(struct http_response *res, const struct route *r, cons
 	int len;
 
 	res->status = 204;
-	if (r->answer) {
+	if (r->write) {
+		len = r->write(scratch, SERVER_MAX_ANSWER);
+		res->status = 200;
+		res->body_len = len < 0 ? 0 : (size_t)len;
+	} else if (r->answer) {
 		json_out_init(&out, scratch, SERVER_MAX_ANSWER);
 		schema_encode(r->answer, NULL, answer, &out);
 		res->status = 200;
 		res->body_len = out.len;
-	} else if (r->write) {
-		len = r->write(scratch, SERVER_MAX_ANSWER);
-		res->status = 200;
-		res->body_len = len < 0 ? 0 : (size_t)len;
 	}
 	res->body = scratch;
 }

@@ -16,7 +16,7 @@
  */
 #define TREE_PER_BYTE 40u
 #define ARENA_EXTRA   4096u
-#define ARENA_KEEP    (64u * 1024u) /* bytes that stay with us between documents */
+#define ARENA_KEEP    ((size_t)64 * 1024) /* bytes that stay with us between documents */
 #define ARENA_ALIGN   16u
 
 static struct {

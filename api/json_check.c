@@ -47,6 +47,11 @@ static char peek(const struct check *c)
 	return c->at < c->len ? c->text[c->at] : '\0';
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static bool digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -292,7 +297,7 @@ int json_check(const char *text, size_t len, struct err *e)
 	struct check c = { .text = text, .len = len };
 
 	for (;;) {
-		while (c.at < len && memchr(" \t\n\r", text[c.at], 4))
+		while (c.at < len && is_space(text[c.at]))
 			c.at++;
 		if (c.at == len && c.want == WANT_NOTHING)
 			return 0;

@@ -51,7 +51,17 @@ struct balloon_stats_answer {
 	uint64_t target_pages, actual_pages, target_mib, actual_mib;
 };
 
-extern const struct object object_error, object_version, object_instance, object_balloon_stats;
+struct hinting_status_answer {
+	uint32_t given;
+	uint32_t host_cmd;  /* 0: stopped, 1: done, others: a run */
+	uint32_t guest_cmd; /* the last that the guest answered to; not given: none */
+};
+
+extern const struct object object_error, object_version, object_instance, object_balloon_stats,
+	object_hinting_status;
+
+/* GET /metrics: groups of counters, which metrics.c writes; only for the OpenAPI document. */
+extern const struct object object_metrics_values;
 
 /* All of the above, NULL-terminated, for the OpenAPI document. */
 extern const struct object *const all_objects[];

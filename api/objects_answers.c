@@ -67,6 +67,27 @@ const struct object object_balloon_stats = {
 	FIELDS(balloon_stats_fields),
 };
 
+static const struct field hinting_status_fields[] = {
+	{ "host_cmd", FIELD_UINT, FIELD_REQUIRED, AT(hinting_status_answer, host_cmd),
+	  .help = "What the guest was told: 0 to stop, 1 that all is done, else to begin." },
+	{ "guest_cmd", FIELD_UINT, 0, AT(hinting_status_answer, guest_cmd),
+	  .help = "What the guest answered to." },
+};
+
+const struct object object_hinting_status = {
+	.name = "BalloonHintingStatus",
+	.help = "How far the guest is with telling unused pages.",
+	.size = sizeof(struct hinting_status_answer),
+	FIELDS(hinting_status_fields),
+};
+
+const struct object object_metrics_values = {
+	.name = "MetricsValues",
+	.help = "Groups of counters since the start, as in the lines of the metrics file.",
+	.size = sizeof(uint32_t),
+	.open = true,
+};
+
 const struct object *const all_objects[] = {
 	&object_action,
 	&object_balloon,
@@ -79,11 +100,13 @@ const struct object *const all_objects[] = {
 	&object_entropy,
 	&object_error,
 	&object_hinting_start,
+	&object_hinting_status,
 	&object_instance,
 	&object_logger,
 	&object_machine,
 	&object_machine_update,
 	&object_metrics,
+	&object_metrics_values,
 	&object_mmds,
 	&object_network,
 	&object_network_update,

@@ -118,7 +118,7 @@ static void operation(const struct route *r, struct json_out *out)
 	parameters(r->path, out);
 	if (r->request) {
 		json_begin(out, "requestBody", '{');
-		json_bool(out, "required", true);
+		json_bool(out, "required", !r->body_optional);
 		content(r->request, out);
 		json_end(out, '}');
 	}

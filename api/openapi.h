@@ -9,7 +9,7 @@
 #include "api/routes.h"
 #include "vmm/compiler.h"
 
-#define OPENAPI_MAX (512u * 1024u) /* bytes that are enough for it */
+#define OPENAPI_MAX ((size_t)512 * 1024) /* bytes that are enough for it */
 
 /*
  * Writes the document. Operations have an extension "x-phases" (a list of "before" and "after" the

@@ -84,8 +84,8 @@ const struct route api_routes[] = {
 	  .handle = no_balloon, .help = "Changes how often it is asked." },
 	{ HTTP_PATCH, "balloon/hinting/start", PHASE_AFTER, .request = &object_hinting_start,
 	  .body_optional = true, .handle = no_balloon, .help = "Asks for free pages." },
-	{ HTTP_GET, "balloon/hinting/status", PHASE_AFTER, .handle = no_balloon,
-	  .help = "How far that is." },
+	{ HTTP_GET, "balloon/hinting/status", PHASE_AFTER, .answer = &object_hinting_status,
+	  .handle = no_balloon, .help = "How far that is." },
 	{ HTTP_PATCH, "balloon/hinting/stop", PHASE_AFTER, .body_optional = true,
 	  .handle = no_balloon, .help = "Ends it." },
 
@@ -93,7 +93,7 @@ const struct route api_routes[] = {
 	  .help = "Says where messages go, and which.", PUT_COUNT(logger) },
 	{ HTTP_PUT, "metrics", PHASE_BEFORE, .request = &object_metrics, .handle = put_metrics,
 	  .help = "Says where counters go. Once.", PUT_COUNT(metrics) },
-	{ HTTP_GET, "metrics", BOTH, .write = metrics_out_current,
+	{ HTTP_GET, "metrics", BOTH, .answer = &object_metrics_values, .write = metrics_out_current,
 	  .help = "All counters since the start; what is flushed does not change." },
 
 	{ HTTP_PUT, "mmds/config", PHASE_BEFORE, .unsupported = true, .quiet = true,

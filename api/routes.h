@@ -36,7 +36,8 @@ struct route {
 	 * when the row has one. 0, or -errno with *e set.
 	 */
 	int (*handle)(struct api *api, const void *request, const void **answer, struct err *e);
-	/* Instead of an answer by table: writes the document, at most `cap` bytes; its length. */
+	/* Instead of encoding `answer` by its table: writes the document, at most `cap` bytes; its
+	 * length. */
 	int (*write)(char *buf, size_t cap);
 	metric *count; /* calls; NULL = not counted */
 	metric *fails;

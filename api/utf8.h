@@ -10,8 +10,8 @@
 size_t utf8_char(const char *p, size_t len);
 
 /*
- * Copies `text` into `out` (`cap` at least 6) in quotes, with control characters, quotes and malformed
- * bytes written as escapes, and "..." for what does not fit. Returns `out`.
+ * Copies `text` into `out` (`cap` at least 6) in quotes, with control characters, quotes and
+ * malformed bytes written as escapes, and "..." for what does not fit. Returns `out`.
  */
 const char *utf8_quote(const char *text, char *out, size_t cap);
 

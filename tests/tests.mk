@@ -116,6 +116,15 @@ unit: unit-tools $(patsubst %,run-unit/%,$(filter test_%,$(TEST_PROGS_unit)))
 $(TEST_PROGS_unit:%=run-unit/%): run-unit/%: $(TEST_OUT)/unit/%
 	@$(TEST_RUN) --tap --timeout 120 unit/$* -- $<
 
+# The OpenAPI document, and the manual that is made from it.
+.PHONY: run-unit/check-openapi docs-api
+unit: run-unit/check-openapi
+run-unit/check-openapi: $(BUILD)/mote
+	@$(TEST_RUN) --tap --timeout 60 unit/check-openapi -- tests/unit/check-openapi $< --openapi
+
+docs-api: $(BUILD)/mote
+	$(Q)$< --openapi | docs/make-api-md >docs/api.md.tmp && mv docs/api.md.tmp docs/api.md
+
 # Programs that whole-system tests run; by their path in $(TEST_OUT)/unit.
 unit-tools: $(patsubst %,$(TEST_OUT)/unit/%,$(filter-out test_%,$(TEST_PROGS_unit)))
 

@@ -16,7 +16,7 @@
 
 static void write_tree(struct json_out *o, const char *name, const cJSON *tree)
 {
-	char bracket[2] = { '[', ']' };
+	bool object = cJSON_IsObject(tree);
 
 	if (cJSON_IsString(tree)) {
 		json_string(o, name, tree->valuestring);
@@ -27,13 +27,24 @@ static void write_tree(struct json_out *o, const char *name, const cJSON *tree)
 	} else if (cJSON_IsNull(tree)) {
 		json_null(o, name);
 	} else {
-		if (cJSON_IsObject(tree))
-			memcpy(bracket, "{}", 2);
-		json_begin(o, name, bracket[0]);
+		json_begin(o, name, object ? '{' : '[');
 		for (const cJSON *item = tree->child; item; item = item->next)
-			write_tree(o, cJSON_IsObject(tree) ? item->string : NULL, item);
-		json_end(o, bracket[1]);
+			write_tree(o, object ? item->string : NULL, item);
+		json_end(o, object ? '}' : ']');
 	}
+}
+
+/* Whether the text has \u0000 where it stands for a NUL: after an even number of backslashes. */
+static bool has_nul(const char *text, size_t len)
+{
+	bool escaped = false;
+
+	for (size_t i = 0; i < len; i++) {
+		escaped = text[i] == '\\' && !escaped;
+		if (escaped && len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+			return true;
+	}
+	return false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -56,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	REQUIRE(!strpbrk(e.msg, "\n\r"));
 	if (!tree)
 		return 0;
+	REQUIRE(!has_nul((const char *)data, len));
 	json_out_init(&o, first, sizeof(first));
 	write_tree(&o, NULL, tree);
 	REQUIRE(!o.full);

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	while (all_objects[nr])
 		nr++;
+	REQUIRE(nr > 0);
 	o = all_objects[data[0] % nr];
 	tree = json_parse((const char *)data + 1, len - 1, &e);
 	if (!tree)

@@ -97,13 +97,14 @@ static void utf8_is_exact(void **state)
 		size_t n = utf8_char(text, sizeof(text));
 		uint32_t c = 0;
 
+		assert_in_range(n, 0, 4);
 		if (n <= 1) {
 			assert_int_equal(n == 1, (b & 0xff) < 0x80);
 			if (n == 1)
 				continue;
 		} else {
 			c = (uint32_t)(text[0] & (0xff >> (n + 1)));
-			for (size_t i = 1; i < n; i++) {
+			for (size_t i = 1; i < n && i < sizeof(text); i++) {
 				assert_int_equal(text[i] & 0xc0, 0x80);
 				c = c << 6 | (uint32_t)(text[i] & 0x3f);
 			}
