@@ -126,8 +126,8 @@ int machine_set_boot_source(struct machine *m, const struct boot_source_settings
 	}
 	replace_fd(&c->kernel_fd, kernel);
 	replace_fd(&c->initrd_fd, initrd);
-	snprintf(c->kernel_name, sizeof(c->kernel_name), "%s", s->kernel_image_path);
-	snprintf(c->initrd_name, sizeof(c->initrd_name), "%s", s->initrd_path);
+	snprintf(c->kernel_name, sizeof(c->kernel_name), "%.255s", s->kernel_image_path);
+	snprintf(c->initrd_name, sizeof(c->initrd_name), "%.255s", s->initrd_path);
 	m->settings.boot_source = *s;
 	return 0;
 }
