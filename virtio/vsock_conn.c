@@ -236,6 +236,8 @@ void vsock_conn_event(struct vsock_conn *c, uint32_t events)
 		return;
 	if (events & ~(uint32_t)EPOLLOUT)
 		c->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->ended = true;
 	/* The other end is closed. It may have left bytes for the guest, but takes none. */
 	if (events & EPOLLHUP && c->state == VSOCK_OPEN)
 		host_shut(c, VIRTIO_VSOCK_SHUTDOWN_RCV);
@@ -441,8 +443,8 @@ static uint32_t read_payload(struct vsock_conn *c, const struct iov_span *room)
 	if (n > 0) {
 		c->sent += (uint32_t)n;
 		c->owner->count.rx_bytes_count += (uint64_t)n;
-		/* The next bytes to come make a new event. */
-		if (all && (uint64_t)n < want)
+		/* The next bytes to come make a new event; the end has had its own already. */
+		if (all && (uint64_t)n < want && MUT_NOT_ENDED(!c->ended))
 			c->readable = false;
 		return (uint32_t)n;
 	}

@@ -54,6 +54,7 @@ struct vsock_conn {
 	uint8_t host_shut;  /* the same of the host */
 	bool hashed;
 	bool readable;	  /* the socket may have bytes, or its end */
+	bool ended;	  /* it has: behind its last bytes there is no new event */
 	bool want_out;	  /* watched for room in the socket */
 	bool buf_touched; /* the buffer holds pages */
 	uint16_t pending; /* bit OP: a packet of this kind is owed to the guest */

@@ -381,6 +381,41 @@ static void host_closes_its_half(void **state)
 	assert_int_equal(recv(host, got, 1, MSG_DONTWAIT), 0);
 }
 
+/* Bytes and the end in one event. */
+static void host_writes_and_closes(void **state)
+{
+	(void)state;
+	assert_int_equal(send(host, "all", 3, MSG_NOSIGNAL), 3);
+	shutdown(host, SHUT_WR);
+	vguest_settle(&g);
+	guest_gets(VIRTIO_VSOCK_OP_RW);
+	assert_int_equal(h.len, 3);
+	guest_gets(VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h.flags, SEND);
+	close(host);
+	host = -1;
+	vguest_settle(&g);
+	guest_gets(VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h.flags, RCV | SEND);
+	guest_gets_nothing();
+}
+
+/* The same with the guest's half closed before: the end is all there is. */
+static void the_second_half_closes_with_data(void **state)
+{
+	(void)state;
+	vguest_send(&g, VIRTIO_VSOCK_OP_SHUTDOWN, PORT, GUEST, SEND, NULL, 0);
+	assert_int_equal(send(host, "all", 3, MSG_NOSIGNAL), 3);
+	close(host);
+	host = -1;
+	vguest_settle(&g);
+	guest_gets(VIRTIO_VSOCK_OP_RW);
+	assert_int_equal(h.len, 3);
+	guest_gets(VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h.flags, RCV | SEND);
+	guest_gets_nothing();
+}
+
 static void guest_closes_its_half(void **state)
 {
 	(void)state;
@@ -533,6 +568,8 @@ int main(void)
 		TEST(credit_updates_are_few),
 		TEST(starved),
 		TEST(host_closes_its_half),
+		TEST(host_writes_and_closes),
+		TEST(the_second_half_closes_with_data),
 		TEST(guest_closes_its_half),
 		TEST(guest_no_longer_receives),
 		TEST(closing_waits_for_the_reader),
