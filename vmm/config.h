@@ -2,7 +2,7 @@
 /*
  * A microVM's configuration: plain, validated data with its files already open, so that every
  * error came back to the request that caused it. Whoever fills it in (command line, API) owns it;
- * vm_build takes over the drives.
+ * vm_build takes over the drives and the vsock's socket.
  */
 #ifndef MOTE_VMM_CONFIG_H
 #define MOTE_VMM_CONFIG_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "virtio/blk_file.h"
+#include "virtio/vsock_uds.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
@@ -40,6 +41,9 @@ struct vm_config {
 	unsigned int nr_drives;
 	struct blk_file drive[VM_MAX_DRIVES];
 	bool rng;
+	bool has_vsock;
+	uint32_t vsock_cid; /* of the guest */
+	struct vsock_uds vsock;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */
 };

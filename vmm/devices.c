@@ -178,6 +178,18 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	return bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
+/* The socket stays the configuration's until the device has taken it over. */
+static int add_vsock(struct vm *vm, struct vm_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	int r = vsock_init(&slot->vsock, &c->vsock, c->vsock_cid, e);
+
+	if (r < 0)
+		return r;
+	c->has_vsock = false;
+	return plug(vm, slot, &slot->vsock.dev, e);
+}
+
 int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
 {
 	int r = 0;
@@ -199,6 +211,8 @@ int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
 		rng_init(&slot->rng);
 		r = plug(vm, slot, &slot->rng.dev, e);
 	}
+	if (r == 0 && c->has_vsock)
+		r = add_vsock(vm, c, e);
 	return r;
 }
 

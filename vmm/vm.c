@@ -202,6 +202,9 @@ int vm_build(struct vm *vm, struct vm_config *c, struct err *e)
 	for (unsigned int i = 0; i < c->nr_drives; i++)
 		blk_file_close(&c->drive[i]);
 	c->nr_drives = 0;
+	if (c->has_vsock)
+		vsock_uds_close(&c->vsock);
+	c->has_vsock = false;
 	return r;
 }
 
