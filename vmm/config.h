@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "virtio/blk_file.h"
+#include "virtio/vsock_uds.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
@@ -46,6 +47,9 @@ struct vm_config {
 	unsigned int nr_drives;
 	struct drive_config drive[VM_MAX_DRIVES];
 	bool rng;
+	bool has_vsock;
+	uint32_t vsock_cid; /* of the guest */
+	struct vsock_uds vsock;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */
 };

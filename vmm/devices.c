@@ -201,9 +201,25 @@ static int add_rng(struct vm *vm, struct err *e)
 	return plug(vm, slot, &slot->rng.dev, e);
 }
 
+static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	struct vsock_uds uds;
+	int r = vsock_uds_dup(&uds, &c->vsock);
+
+	if (r < 0)
+		return err_sys(e, r, "vsock");
+	r = vsock_init(&slot->vsock, &uds, c->vsock_cid, e);
+	if (r < 0) {
+		vsock_uds_close(&uds);
+		return r;
+	}
+	return plug(vm, slot, &slot->vsock.dev, e);
+}
+
 int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 {
-	unsigned int wanted = c->nr_drives + (c->rng ? 1 : 0);
+	unsigned int wanted = c->nr_drives + (c->rng ? 1 : 0) + (c->has_vsock ? 1 : 0);
 	int r = 0;
 
 	if (wanted > PLATFORM_MAX_VIRTIO)
@@ -213,6 +229,8 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 		r = add_drive(vm, &c->drive[i], e);
 	if (r == 0 && c->rng)
 		r = add_rng(vm, e);
+	if (r == 0 && c->has_vsock)
+		r = add_vsock(vm, c, e);
 	return r;
 }
 

@@ -48,4 +48,12 @@
 #define MUT_DESC(copy, ram) (copy)
 #endif
 
+/* vsock */
+#define MUT_PACKET_BAD(x) (MUT != 100 && (x))	     /* 100: a packet's length is believed */
+#define MUT_NO_CREDIT(x)  (MUT != 101 && (x))	     /* 101: the guest may send without credit */
+#define MUT_GUEST_ROOM(x) (MUT == 102 ? 65536 : (x)) /* 102: the guest's credit is ignored */
+#define MUT_AFTER_LINE(x) (MUT != 103 && (x))	     /* 103: what follows a line waits for more */
+#define MUT_NOT_RESET(x)  (MUT == 104 || (x))	     /* 104: resets are answered by resets */
+#define MUT_NOT_ENDED(x)  (MUT == 105 || (x))	     /* 105: the end may come unseen with data */
+
 #endif

@@ -120,6 +120,29 @@ static int set_entropy(void *ctx, const char *v, struct err *e)
 	return 0;
 }
 
+static int set_vsock(void *ctx, const char *v, struct err *e)
+{
+	struct run_options *o = ctx;
+	const char *colon = strrchr(v, ':');
+	size_t len = strlen(v);
+
+	o->vsock_cid = 3;
+	if (colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+		int r = options_number("vsock", colon + 1, 3, UINT32_MAX - 1, &o->vsock_cid, e);
+
+		if (r < 0)
+			return r;
+		len = (size_t)(colon - v);
+	}
+	if (len == 0 || len >= sizeof(o->vsock))
+		return err_set(e, -EINVAL,
+			       "option '--vsock': a path of %zu bytes, expected 1 to %zu", len,
+			       sizeof(o->vsock) - 1);
+	memcpy(o->vsock, v, len);
+	o->vsock[len] = '\0';
+	return 0;
+}
+
 static int set_boot_timer(void *ctx, const char *v, struct err *e)
 {
 	(void)v;
@@ -150,6 +173,8 @@ static const struct option_row rows[] = {
 	  set_load },
 	{ "pages", "thp|small|hugetlb", "pages behind guest memory (default thp)", set_pages },
 	{ "entropy", NULL, "add a virtio entropy device", set_entropy },
+	{ "vsock", "PATH[:CID]", "vsock by the Unix socket PATH, which is made (default CID 3)",
+	  set_vsock },
 	{ "boot-timer", NULL, "say on standard error how long the boot took", set_boot_timer },
 	{ "start-time-us", "US", "count the boot from this CLOCK_MONOTONIC time", set_start },
 	{ "help", NULL, "this text", set_help },
@@ -281,6 +306,20 @@ static int open_rootfs(const struct run_options *o, struct vm_config *c, struct 
 	return 0;
 }
 
+static int open_vsock(const struct run_options *o, struct vm_config *c, struct err *e)
+{
+	int r;
+
+	if (o->vsock[0] == '\0')
+		return 0;
+	r = vsock_uds_open(&c->vsock, o->vsock, e);
+	if (r < 0)
+		return r;
+	c->has_vsock = true;
+	c->vsock_cid = (uint32_t)o->vsock_cid;
+	return 0;
+}
+
 /* The command's terminal: ours, with its size and type, when we have one on both ends. */
 static int add_terminal(char *line, bool interactive)
 {
@@ -367,6 +406,9 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 		r = open_initrd(o, c, e);
 	if (r == 0)
 		r = open_rootfs(o, c, e);
+	/* The last, as it leaves a file behind. */
+	if (r == 0)
+		r = open_vsock(o, c, e);
 	if (r < 0)
 		run_config_release(c);
 	return r;
@@ -382,4 +424,7 @@ void run_config_release(struct vm_config *c)
 		blk_file_close(&c->drive[i].file);
 	c->kernel_fd = c->initrd_fd = -1;
 	c->nr_drives = 0;
+	if (c->has_vsock)
+		vsock_uds_close(&c->vsock);
+	c->has_vsock = false;
 }

@@ -21,6 +21,8 @@ struct run_options {
 	enum load_mode load;
 	enum mem_backing backing;
 	bool entropy;
+	char vsock[VM_PATH_MAX]; /* "" = none */
+	uint64_t vsock_cid;
 	bool boot_timer;
 	bool help;
 };

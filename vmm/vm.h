@@ -22,6 +22,7 @@
 #include "virtio/blk.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/vsock.h"
 #include "vmm/bus.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
@@ -51,6 +52,7 @@ struct vm_device {
 	union {
 		struct blk blk;
 		struct rng rng;
+		struct vsock vsock;
 	};
 };
 
