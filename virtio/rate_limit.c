@@ -20,7 +20,7 @@
 #define GROUP_NS NS_PER_MS
 
 /* Longer waits end early and are begun again; it only has to fit a timer. */
-#define WAIT_MAX_NS ((uint64_t)3600 * NS_PER_S)
+#define WAIT_MAX_NS 3600000000000ull
 
 /* Time times tokens; 128 bits hold any product of the two. */
 typedef unsigned __int128 wide;

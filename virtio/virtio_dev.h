@@ -74,6 +74,9 @@ void virtio_notify(struct virtio_dev *d, unsigned int q);
  */
 void virtio_broken(struct virtio_dev *d, unsigned int q);
 
+/* Has the loop call `kick` for queue `q` in its next round: for a device that had its share. */
+void virtio_again(struct virtio_dev *d, unsigned int q);
+
 /*
  * Works through queue `q` for a device that completes each request at once: pops chains into *c,
  * has `one` handle each (it returns the number of bytes written into the chain), and takes care of

@@ -73,6 +73,11 @@ static void kick_again(struct vmmio *t, unsigned int q)
 		return;
 }
 
+void virtio_again(struct virtio_dev *d, unsigned int q)
+{
+	kick_again(d->transport, q);
+}
+
 void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
 {
