@@ -2,7 +2,7 @@
 /*
  * A microVM's configuration: plain, validated data with its files already open, so that every
  * error came back to the request that caused it. Whoever fills it in (command line, API) owns it;
- * vm_build takes over the drives.
+ * vm_build takes over the drives and the taps.
  */
 #ifndef MOTE_VMM_CONFIG_H
 #define MOTE_VMM_CONFIG_H
@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 #include "virtio/blk_file.h"
+#include "virtio/net.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
 
 #define VM_MAX_DRIVES  8
+#define VM_MAX_NETS    8
 #define VM_MIN_MEM_MIB 16u
 #define VM_PATH_MAX    256
 
@@ -39,6 +41,8 @@ struct vm_config {
 					 */
 	unsigned int nr_drives;
 	struct blk_file drive[VM_MAX_DRIVES];
+	unsigned int nr_nets;
+	struct net_config net[VM_MAX_NETS];
 	bool rng;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */

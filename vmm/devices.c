@@ -178,6 +178,28 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	return bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
+static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	int r = net_init(&slot->net, vm->loop, c);
+
+	if (r < 0)
+		return err_sys(e, r, "net device");
+	return plug(vm, slot, &slot->net.dev, e);
+}
+
+static int add_nets(struct vm *vm, struct vm_config *c, int r, struct err *e)
+{
+	for (unsigned int i = 0; i < c->nr_nets; i++) {
+		if (r < 0)
+			net_tap_close(&c->net[i].tap);
+		else
+			r = add_net(vm, &c->net[i], e);
+	}
+	c->nr_nets = 0;
+	return r;
+}
+
 int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
 {
 	int r = 0;
@@ -193,6 +215,7 @@ int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e)
 		r = plug(vm, slot, &slot->blk.dev, e);
 	}
 	c->nr_drives = 0;
+	r = add_nets(vm, c, r, e);
 	if (r == 0 && c->rng) {
 		struct vm_device *slot = &vm->device[vm->nr_devices];
 

@@ -13,7 +13,8 @@ int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e
 
 /*
  * Makes the virtio devices, in the order in which the guest numbers them, binds their doorbells and
- * interrupts to KVM, and notes them in vm->platform. Takes over the drives of `c` in any case.
+ * interrupts to KVM, and notes them in vm->platform. Takes over the drives and taps of `c` in any
+ * case.
  */
 int devices_add_virtio(struct vm *vm, struct vm_config *c, struct err *e) MUST_CHECK;
 

@@ -201,7 +201,9 @@ int vm_build(struct vm *vm, struct vm_config *c, struct err *e)
 		teardown(vm);
 	for (unsigned int i = 0; i < c->nr_drives; i++)
 		blk_file_close(&c->drive[i]);
-	c->nr_drives = 0;
+	for (unsigned int i = 0; i < c->nr_nets; i++)
+		net_tap_close(&c->net[i].tap);
+	c->nr_drives = c->nr_nets = 0;
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "virtio/blk.h"
+#include "virtio/net.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
 #include "vmm/bus.h"
@@ -49,6 +50,7 @@ struct vm_device {
 	struct vmmio transport;
 	union {
 		struct blk blk;
+		struct net net;
 		struct rng rng;
 	};
 };
@@ -92,7 +94,7 @@ struct vm {
 int vm_create(struct vm *vm, struct evloop *loop, void (*on_end)(void *ctx), void *ctx,
 	      struct err *e) MUST_CHECK;
 
-/* Takes over the drives of `c`, whatever it returns; the rest stays the caller's. */
+/* Takes over the drives and taps of `c`, whatever it returns; the rest stays the caller's. */
 int vm_build(struct vm *vm, struct vm_config *c, struct err *e) MUST_CHECK;
 
 int vm_start(struct vm *vm, struct err *e) MUST_CHECK;
