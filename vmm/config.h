@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "virtio/blk_file.h"
+#include "virtio/net.h"
 #include "virtio/vsock_uds.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
@@ -18,6 +19,7 @@
 #include "vmm/x86/platform.h"
 
 #define VM_MAX_DRIVES  PLATFORM_MAX_VIRTIO
+#define VM_MAX_NETS    PLATFORM_MAX_VIRTIO
 #define VM_MIN_MEM_MIB 16u
 #define VM_PATH_MAX    256
 
@@ -46,6 +48,8 @@ struct vm_config {
 					 */
 	unsigned int nr_drives;
 	struct drive_config drive[VM_MAX_DRIVES];
+	unsigned int nr_nets;
+	struct net_config net[VM_MAX_NETS];
 	bool rng;
 	bool has_vsock;
 	uint32_t vsock_cid; /* of the guest */

@@ -193,6 +193,19 @@ static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 	return plug(vm, slot, &slot->blk.dev, e);
 }
 
+static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	struct net_config own = *c;
+	int r = net_tap_dup(&own.tap, &c->tap);
+
+	if (r == 0)
+		r = net_init(&slot->net, vm->loop, &own);
+	if (r < 0)
+		return err_sys(e, r, "net device");
+	return plug(vm, slot, &slot->net.dev, e);
+}
+
 static int add_rng(struct vm *vm, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
@@ -219,7 +232,7 @@ static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
 
 int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 {
-	unsigned int wanted = c->nr_drives + (c->rng ? 1 : 0) + (c->has_vsock ? 1 : 0);
+	unsigned int wanted = c->nr_drives + c->nr_nets + (c->rng ? 1 : 0) + (c->has_vsock ? 1 : 0);
 	int r = 0;
 
 	if (wanted > PLATFORM_MAX_VIRTIO)
@@ -227,6 +240,8 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 			       PLATFORM_MAX_VIRTIO);
 	for (unsigned int i = 0; r == 0 && i < c->nr_drives; i++)
 		r = add_drive(vm, &c->drive[i], e);
+	for (unsigned int i = 0; r == 0 && i < c->nr_nets; i++)
+		r = add_net(vm, &c->net[i], e);
 	if (r == 0 && c->rng)
 		r = add_rng(vm, e);
 	if (r == 0 && c->has_vsock)

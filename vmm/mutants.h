@@ -41,6 +41,13 @@
 #define MUT_DEAF(x)	    (MUT == 44 ? 0 : (x))	/* 44: a failing accept is tried for ever */
 #define MUT_LINGER(x)	    (MUT != 45 && (x)) /* 45: closed before the client has sent all */
 
+#define MUT_FRACTION(x)	    (MUT == 120 ? 0 : (x)) /* 120: fractions of a token are lost */
+#define MUT_DEBT(x)	    (MUT == 121 && (x) < 0 ? 0 : (x)) /* 121: debts are forgiven */
+#define MUT_FITS(x)	    (MUT == 122 || (x)) /* 122: a frame that was cut off is handed over */
+#define MUT_BUFFERS(x)	    (MUT == 123 ? 1 : (x)) /* 123: all frames claim to be in one buffer */
+#define MUT_HELD(x)	    (MUT != 124 && (x)) /* 124: a frame that the tap has no room for is lost */
+#define MUT_QUEUE_RUNS(x)   (MUT == 125 || (x)) /* 125: buffers of a stopped queue are written */
+
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
 #define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "virtio/blk.h"
+#include "virtio/net.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
 #include "virtio/vsock.h"
@@ -51,6 +52,7 @@ struct vm_device {
 	struct vmmio transport;
 	union {
 		struct blk blk;
+		struct net net;
 		struct rng rng;
 		struct vsock vsock;
 	};

@@ -74,5 +74,10 @@ WRAP(int, listen, (int fd, int backlog), (fd, backlog))
 WRAP(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
      (fd, addr, len, flags))
 WRAP(int, timerfd_create, (int clock, int flags), (clock, flags))
+WRAP(ssize_t, readv, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
+WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
+WRAP(int, timerfd_settime,
+     (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),
+     (fd, flags, new, old))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
