@@ -155,7 +155,7 @@ HANDLER(patch_drive)
 	if (schema_given(&object_drive_update, u, "rate_limiter"))
 		log_warn("drive %s: rate_limiter: " NOT_SUPPORTED, u->drive_id);
 	if (!schema_given(&object_drive_update, u, "path_on_host"))
-		return 0;
+		return machine_find_drive(&api->machine, u->drive_id, e);
 	return machine_change_drive(&api->machine, u->drive_id, u->path_on_host, e);
 }
 

@@ -13,8 +13,8 @@
 
 static const struct field boot_source_fields[] = {
 	{ "kernel_image_path", FIELD_STRING, FIELD_REQUIRED,
-	  AT(boot_source_settings, kernel_image_path), .min = 1,
-	  .help = "The guest's kernel: ELF or bzImage." },
+	  AT(boot_source_settings, kernel_image_path),
+	  .help = "The guest's kernel: ELF or bzImage; empty as long as there is none." },
 	{ "initrd_path", FIELD_STRING, 0, AT(boot_source_settings, initrd_path), .min = 1,
 	  .help = "Initial ram disk." },
 	{ "boot_args", FIELD_STRING, 0, AT(boot_source_settings, boot_args),

@@ -28,10 +28,10 @@ static int check_kind(const struct blk_file *f, const char *path, const struct s
 	off_t size;
 
 	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
-		return err_set(e, -EINVAL, "disk %s: not a regular file or block device", path);
+		return err_set(e, -EINVAL, "disk %.200s: not a regular file or block device", path);
 	size = lseek(f->fd, 0, SEEK_END);
 	if (size < 0)
-		return err_sys(e, -errno, "disk %s: size", path);
+		return err_sys(e, -errno, "disk %.200s: size", path);
 	return 0;
 }
 
@@ -45,8 +45,8 @@ int blk_file_open(struct blk_file *f, const char *path, bool read_only, struct e
 	/* O_NONBLOCK: opening a FIFO by mistake must fail, not wait. It means nothing for disks. */
 	f->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0)
-		return err_sys(e, -errno, "disk %s", path);
-	r = fstat(f->fd, &st) < 0 ? err_sys(e, -errno, "disk %s", path)
+		return err_sys(e, -errno, "disk %.200s", path);
+	r = fstat(f->fd, &st) < 0 ? err_sys(e, -errno, "disk %.200s", path)
 				  : check_kind(f, path, &st, e);
 	if (r < 0) {
 		blk_file_close(f);

@@ -79,7 +79,7 @@ static int open_image(const char *what, const char *path, struct err *e)
 	/* O_NONBLOCK: a FIFO by mistake must fail later, not wait here. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	return fd < 0 ? err_sys(e, -errno, "%s %s", what, path) : fd;
+	return fd < 0 ? err_sys(e, -errno, "%s %.200s", what, path) : fd;
 }
 
 /*
@@ -105,6 +105,8 @@ int machine_set_boot_source(struct machine *m, const struct boot_source_settings
 	int kernel;
 	int r;
 
+	if (s->kernel_image_path[0] == '\0')
+		return err_set(e, -EINVAL, "kernel_image_path: empty, expected a file");
 	kernel = open_image("kernel", s->kernel_image_path, e);
 	if (kernel < 0)
 		return kernel;
@@ -140,10 +142,11 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 		[HUGE_PAGES_TRANSPARENT] = MEM_THP,
 		[HUGE_PAGES_2M] = MEM_HUGETLB,
 	};
-	int r = memory_check(s->mem_size_mib, backing[s->huge_pages], e);
+	struct err why = { 0 };
+	int r = memory_check(s->mem_size_mib, backing[s->huge_pages], &why);
 
 	if (r < 0)
-		return r;
+		return err_set(e, r, "mem_size_mib: %s", why.msg);
 	if (s->cpu_template != CPU_TEMPLATE_NONE)
 		log_warn("cpu_template: has no effect, the guest sees the host's processor");
 	m->config.nr_vcpus = s->vcpu_count;
@@ -223,15 +226,22 @@ int machine_set_drive(struct machine *m, const struct drive_settings *s, struct 
 	return 0;
 }
 
+int machine_find_drive(const struct machine *m, const char *id, struct err *e)
+{
+	if (find_drive(m, id) == m->settings.nr_drives)
+		return err_set(e, -ENOENT, "drive_id: %s: no such drive", id);
+	return 0;
+}
+
 int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
 {
 	unsigned int i = find_drive(m, id);
 	struct drive_settings *s = &m->settings.drives[i];
 	struct blk_file file;
-	int r;
+	int r = machine_find_drive(m, id, e);
 
-	if (i == m->settings.nr_drives)
-		return err_set(e, -ENOENT, "drive_id: %s: no such drive", id);
+	if (r < 0)
+		return r;
 	r = blk_file_open(&file, path, s->is_read_only, e);
 	if (r < 0)
 		return r;
@@ -256,7 +266,7 @@ int machine_set_serial(struct machine *m, const struct serial_settings *s, struc
 		fd = open(s->serial_out_path,
 			  O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND, 0600);
 		if (fd < 0)
-			return err_sys(e, -errno, "serial_out_path %s", s->serial_out_path);
+			return err_sys(e, -errno, "serial_out_path %.200s", s->serial_out_path);
 	}
 	replace_fd(&m->serial_fd, fd);
 	return 0;

@@ -58,6 +58,9 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 /* Adds a drive, or replaces the one of the same id. The root device is always the first. */
 int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e) MUST_CHECK;
 
+/* 0, or -ENOENT when no drive is called `id`. */
+int machine_find_drive(const struct machine *m, const char *id, struct err *e) MUST_CHECK;
+
 /* Puts the file `path` behind drive `id` of the running machine. */
 int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
 	MUST_CHECK;

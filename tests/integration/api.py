@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 
 import jsonschema
 
@@ -75,8 +76,14 @@ class Connection:
     def __init__(self, path, timeout=None):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout or mote.TIMEOUT)
-        # A relative path where the absolute one is too long for a socket address.
-        self.sock.connect(path)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.sock.connect(path)
+                break
+            except ConnectionRefusedError:  # the file is there, and nobody listens yet: bind before listen
+                assert time.monotonic() < deadline, f"nobody listens at {path}"
+                time.sleep(0.001)
         self.buffer = b""
 
     def send(self, data):
