@@ -32,6 +32,7 @@ enum mem_backing {
 struct drive_config {
 	struct blk_file file;
 	bool flush; /* the guest may flush (cache type Writeback) */
+	struct rate_config limit;
 };
 
 struct vm_config {
@@ -51,6 +52,7 @@ struct vm_config {
 	unsigned int nr_nets;
 	struct net_config net[VM_MAX_NETS];
 	bool rng;
+	struct rate_config rng_limit;
 	bool has_vsock;
 	uint32_t vsock_cid; /* of the guest */
 	struct vsock_uds vsock;

@@ -181,6 +181,14 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	return bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
+/* Limits what virtio_drain serves; a limit that is none costs nothing. */
+static int limit(struct virtio_dev *d, const struct rate_config *c, struct err *e)
+{
+	int r = rate_limit_set(&d->limit, &c->bandwidth, &c->ops);
+
+	return r < 0 ? err_sys(e, r, "%s: rate limiter", d->ops->name) : 0;
+}
+
 static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
@@ -190,7 +198,8 @@ static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "drive");
 	blk_init(&slot->blk, &file, c->flush);
-	return plug(vm, slot, &slot->blk.dev, e);
+	r = plug(vm, slot, &slot->blk.dev, e);
+	return r < 0 ? r : limit(&slot->blk.dev, &c->limit, e);
 }
 
 static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
@@ -206,12 +215,14 @@ static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
 	return plug(vm, slot, &slot->net.dev, e);
 }
 
-static int add_rng(struct vm *vm, struct err *e)
+static int add_rng(struct vm *vm, const struct rate_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
+	int r;
 
 	rng_init(&slot->rng);
-	return plug(vm, slot, &slot->rng.dev, e);
+	r = plug(vm, slot, &slot->rng.dev, e);
+	return r < 0 ? r : limit(&slot->rng.dev, c, e);
 }
 
 static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
@@ -243,7 +254,7 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 	for (unsigned int i = 0; r == 0 && i < c->nr_nets; i++)
 		r = add_net(vm, &c->net[i], e);
 	if (r == 0 && c->rng)
-		r = add_rng(vm, e);
+		r = add_rng(vm, &c->rng_limit, e);
 	if (r == 0 && c->has_vsock)
 		r = add_vsock(vm, c, e);
 	return r;
