@@ -31,13 +31,11 @@
 
 #define START_WORD  "@START_US@" /* argument that is replaced by the time of the exec */
 #define KEEP	    65536u
-#define SAY_MS	    100 /* --say is repeated until it is answered */
-#define SETTLE_MS   50	/* from the guest's line to the look at its monitor's memory */
+#define SETTLE_MS   50 /* from the guest's line to the look at its monitor's memory */
 #define PATIENCE_MS 5000
 
 struct options {
 	const char *until;
-	const char *say;
 	bool smaps;
 	int timeout_ms;
 	char **command;
@@ -52,7 +50,7 @@ struct text {
 
 struct child {
 	pid_t pid;
-	int in_fd;
+	int in_fd;	    /* stays open: the end of its input may end a monitor */
 	uint64_t *start_ns; /* shared with the child, which knows it */
 	struct text out;
 	struct text err;
@@ -164,22 +162,21 @@ static bool take(struct text *t)
  * Reads the monitor's outputs until it has said `until` or has ended, or the time is up. The time
  * at which `until` was there; 0 when it was not.
  */
-static uint64_t listen_to(struct child *c, const char *until, const char *say, int timeout_ms)
+static uint64_t listen_to(struct child *c, const char *until, int timeout_ms)
 {
 	const uint64_t deadline = now_ns() + (uint64_t)timeout_ms * 1000000u;
 
 	while (c->out.fd >= 0 || c->err.fd >= 0) {
 		struct pollfd p[2] = { { .fd = c->out.fd, .events = POLLIN },
 				       { .fd = c->err.fd, .events = POLLIN } };
-		int n = poll(p, 2, say ? SAY_MS : timeout_ms);
 
+		if (poll(p, 2, timeout_ms) < 0 && errno != EINTR)
+			fail("cannot wait for", "the monitor");
 		if (p[0].revents != 0 && take(&c->out) && until && strstr(c->out.s, until))
 			return now_ns();
 		if (p[1].revents != 0)
 			take(&c->err);
 		if (now_ns() > deadline)
-			break;
-		if (n == 0 && say && write(c->in_fd, say, strlen(say)) < 0)
 			break;
 	}
 	return 0;
@@ -216,7 +213,7 @@ static void finish(struct child *c)
 
 	if (c->out.fd >= 0 || c->err.fd >= 0) {
 		kill(c->pid, SIGTERM);
-		(void)listen_to(c, NULL, NULL, PATIENCE_MS);
+		(void)listen_to(c, NULL, PATIENCE_MS);
 		if (c->out.fd >= 0 || c->err.fd >= 0)
 			kill(c->pid, SIGKILL);
 	}
@@ -232,15 +229,13 @@ static void finish(struct child *c)
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: measure [--until TEXT] [--say LINE] [--smaps] [--timeout-ms N] -- FILE "
+		"usage: measure [--until TEXT] [--smaps] [--timeout-ms N] -- FILE "
 		"[ARG...]\n"
 		"Executes FILE and prints when TEXT appeared on its standard output and when it "
 		"ended;\n"
 		"after TEXT it is told to end. An argument " START_WORD " becomes the time of the "
 		"exec.\n"
 		"  --until TEXT     what to wait for (default: the end of FILE)\n"
-		"  --say LINE       write this to its standard input, ten times a second, until "
-		"TEXT comes\n"
 		"  --smaps          print the process's memory maps when TEXT has come\n"
 		"  --timeout-ms N   give up after this time (default 60000)\n");
 }
@@ -264,8 +259,6 @@ static void parse(struct options *o, char **argv)
 			o->smaps = true;
 		else if (argv[1] && strcmp(*argv, "--until") == 0)
 			o->until = *++argv;
-		else if (argv[1] && strcmp(*argv, "--say") == 0)
-			o->say = *++argv;
 		else if (argv[1] && strcmp(*argv, "--timeout-ms") == 0)
 			o->timeout_ms = (int)strtol(*++argv, &end, 10);
 		else
@@ -283,16 +276,12 @@ int main(int argc, char **argv)
 	struct options o = { .timeout_ms = 60000 };
 	struct child *c = &the_child;
 	const struct timespec settle = { .tv_nsec = SETTLE_MS * 1000000L };
-	static char line[512];
 	uint64_t seen;
 
 	(void)argc;
 	parse(&o, argv);
-	signal(SIGPIPE, SIG_IGN);
-	if (o.say)
-		snprintf(line, sizeof(line), "%s\n", o.say);
 	start(c, &o);
-	seen = listen_to(c, o.until, o.say ? line : NULL, o.timeout_ms);
+	seen = listen_to(c, o.until, o.timeout_ms);
 	if (seen && o.smaps) {
 		nanosleep(&settle, NULL);
 		print_smaps(c->pid);

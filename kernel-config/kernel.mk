@@ -17,6 +17,10 @@ $(BUILD)/guest/vmlinux-debug: $(KERNEL_FRAGMENTS) kernel-config/debug.config $(K
 	$(Q)kernel-config/build --with base,virtio,container,debug --out $@
 	@touch $@
 
-.PHONY: kernel kernel-debug
+# Twenty kernels the first time: an hour or more.
+kernel-cost: bench-files
+	@kernel-config/cost --build $(BUILD)
+
+.PHONY: kernel kernel-debug kernel-cost
 kernel: $(BUILD)/guest/vmlinux
 kernel-debug: $(BUILD)/guest/vmlinux-debug

@@ -201,6 +201,7 @@ int run_main(int argc, char **argv, uint64_t start_ns)
 		run_options_help();
 		return 0;
 	}
+	run_options_script(&run->options);
 	if (run->options.start_us != 0)
 		run->start_ns = run->options.start_us * 1000;
 	if (run_config(&run->options, &run->config, &e) < 0)

@@ -249,12 +249,24 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
 	return 0;
 }
 
+void run_options_script(struct run_options *o)
+{
+	static const char *const shell[] = { "sh", NULL };
+
+	if (o->command || o->kernel || o->initrd || o->rootfs[0] != '\0' || isatty(STDIN_FILENO))
+		return;
+	if (!o->append || !strstr(o->append, "MOTE_CMD="))
+		o->command = shell;
+}
+
 void run_options_help(void)
 {
 	printf("usage: mote run [OPTION]... [-- COMMAND ARG...]\n\n"
 	       "Boots a Linux kernel in a microVM, with its console on this terminal.\n"
 	       "With a COMMAND, runs that in the guest: its input and output are ours,\n"
-	       "kernel messages go to standard error, and its exit status becomes ours.\n\n");
+	       "kernel messages go to standard error, and its exit status becomes ours.\n"
+	       "Without one, a shell; where standard input is no terminal, that is its "
+	       "script.\n\n");
 	options_help(rows, ARRAY_SIZE(rows));
 	printf("\nOn a terminal, Ctrl-A x leaves, Ctrl-A d sends Ctrl-Alt-Del, and Ctrl-A Ctrl-A\n"
 	       "sends Ctrl-A.\n\n"
@@ -383,17 +395,16 @@ static int open_net(const struct run_options *o, struct vm_config *c, struct err
 	return r;
 }
 
-/* The command's terminal: ours, with its size and type, when we have one on both ends. */
+/* The guest's terminal is ours, with its size and type, when we have one on both ends. */
 static int add_terminal(char *line, bool interactive)
 {
 	const char *term = getenv("TERM");
 	struct winsize w;
-	int r;
+	int r = 0;
 
 	if (!interactive)
 		return 0;
-	r = cmdline_add(line, CMDLINE_MAX, "MOTE_TTYMODE=cooked");
-	if (r == 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 && w.ws_col > 0)
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 && w.ws_col > 0)
 		r = cmdline_add(line, CMDLINE_MAX, "MOTE_ROWS=%u MOTE_COLS=%u", w.ws_row, w.ws_col);
 	if (r == 0 && term && term[0] != '\0' &&
 	    strspn(term, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.+") ==
@@ -407,6 +418,8 @@ static int add_command(const struct run_options *o, char *line, bool interactive
 {
 	int r = cmdline_add(line, CMDLINE_MAX, "8250.nr_uarts=2 MOTE_TTY=ttyS1");
 
+	if (r == 0 && interactive)
+		r = cmdline_add(line, CMDLINE_MAX, "MOTE_TTYMODE=cooked");
 	if (r == 0)
 		r = add_terminal(line, interactive);
 	if (r == 0 && o->rootfs[0] != '\0')
@@ -428,6 +441,8 @@ static int make_cmdline(const struct run_options *o, struct vm_config *c, bool i
 				o->rootfs_read_only ? "ro" : "rw");
 	if (r == 0 && o->command)
 		r = add_command(o, line, interactive);
+	else if (r == 0 && !o->initrd && o->rootfs[0] == '\0')
+		r = add_terminal(line, interactive); /* our init, with a shell on the console */
 	if (r == 0 && o->append)
 		r = cmdline_add(c->cmdline_tail, CMDLINE_MAX, "%s", o->append);
 	if (r < 0)

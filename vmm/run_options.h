@@ -34,6 +34,13 @@ struct run_options {
 /* Reads the arguments; -EINVAL with *e set. argv must outlive *o. */
 int run_options_parse(struct run_options *o, int argc, char **argv, struct err *e) MUST_CHECK;
 
+/*
+ * Without anything that says what the guest is to run, and with a standard input that is no
+ * terminal, the command is the guest's shell, which reads it to its end: a script, or nothing at
+ * all.
+ */
+void run_options_script(struct run_options *o);
+
 void run_options_help(void);
 
 /*

@@ -37,16 +37,14 @@ class Series:
 
     def command(self):
         guest = self.guest
-        if not self.footprint:
-            words = f"{guest.words} MOTE_CMD=@echo+{READY} MOTE_END=reset".strip()
-            guest = dataclasses.replace(guest, words=words)
-        return self.monitor.command(guest)
+        # A guest whose memory is looked at stays. It is not asked anything: what a peer is sent before
+        # its guest has set up the serial port may cost that port its interrupt for good.
+        verb = "hold" if self.footprint else "echo"
+        words = f"{guest.words} MOTE_CMD=@{verb}+{READY} MOTE_END=reset".strip()
+        return self.monitor.command(dataclasses.replace(guest, words=words))
 
     def measure_options(self):
-        if not self.footprint:
-            return ["--until", READY]
-        # An init without a command reads verbs from the console, and answers with their status.
-        return ["--smaps", "--say", "echo", "--until", "status 0"]
+        return [*(["--smaps"] if self.footprint else []), "--until", READY]
 
 
 def script(files, series):
@@ -121,12 +119,13 @@ def collect(place, path, series, progress):
     return host
 
 
-def run_series(place, build, series, progress):
-    """Starts everything that the series ask for, with what is in `build`. Returns the host's kernel."""
+def run_series(place, build, series, progress, kernel=None):
+    """Starts everything that the series ask for, with what is in `build`, or another kernel. Returns
+    the host's kernel."""
     files = {
         "measure": f"{build}/bench/measure",
         "mote": f"{build}/mote",
-        "vmlinux": f"{build}/guest/vmlinux",
+        "vmlinux": kernel or f"{build}/guest/vmlinux",
         "initrd": f"{build}/guest/initrd-min.cpio",
     }
     for name in files.values():

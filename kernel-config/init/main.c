@@ -178,6 +178,8 @@ int main(int argc, char **argv)
 		status = run(&c);
 	/* What was said must be out before the end: it is what explains the status. */
 	run_drain(STDERR_FILENO);
+	if (c.cmd)
+		power_hush();
 	report_status((unsigned int)status);
 	if (c.reset)
 		power_reset();

@@ -2,6 +2,7 @@
 #include "kernel-config/init/power.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -66,6 +67,20 @@ static _Noreturn void restart(void)
 	say("cannot reset: ", strerror(errno));
 	for (;;)
 		pause();
+}
+
+void power_hush(void)
+{
+	char level[2];
+	int fd = open("/proc/sys/kernel/printk", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	/* "4\t4\t1\t7\n": the first number is the console's. */
+	if (read(fd, level, sizeof(level)) == (ssize_t)sizeof(level) && level[0] <= '4' &&
+	    level[1] == '\t')
+		(void)!pwrite(fd, "0", 1, 0);
+	close(fd);
 }
 
 _Noreturn void power_off(void)

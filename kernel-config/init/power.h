@@ -11,6 +11,14 @@
  */
 void power_stop_all(bool ask);
 
+/*
+ * The kernel calls its last words, "reboot: Power down", an emergency, and prints them whatever its
+ * log level is. For a command whose output is somebody's data they are noise: where the level is
+ * that of `quiet` or less, it becomes 0. Panics and oopses raise it again. Needs /proc, else does
+ * nothing.
+ */
+void power_hush(void);
+
 /* Stop every other process, leave clean disks, and power off, or reset where that does not work. */
 _Noreturn void power_off(void);
 

@@ -174,7 +174,8 @@ static int verb_panic(char **args)
 
 static int verb_hold(char **args)
 {
-	(void)args;
+	if (*args && verb_echo(args))
+		return 1;
 	run_hold();
 }
 
@@ -208,7 +209,7 @@ static const struct verb {
 	{ "poweroff", "", 0, 0, PID1_ONLY, verb_poweroff },
 	{ "reboot", "", 0, 0, PID1_ONLY, verb_reboot },
 	{ "panic", "", 0, 0, PID1_ONLY, verb_panic },
-	{ "hold", "", 0, 0, PID1_ONLY, verb_hold },
+	{ "hold", "[WORD...]", 0, MAX_WORDS, PID1_ONLY, verb_hold },
 	{ "help", "", 0, 0, 0, verb_help },
 };
 

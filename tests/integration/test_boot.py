@@ -93,7 +93,7 @@ def test_memory_size(mem):
 
 def test_acpi_off():
     """By MPTable and command line alone: processors, interrupts, devices; the end is a reset."""
-    result = run("run", "--cpus", 2, "--entropy", "--append", "acpi=off", "--", "sh", "-c",
+    result = run("run", "--cpus", 2, "--entropy", "--append", "acpi=off loglevel=5", "--", "sh", "-c",
                  "/init @cpus; /init @rng 8; test -e /sys/firmware/acpi || echo none; exit 6")
     expect(result, 6)
     assert re.fullmatch(rb"2\n[0-9a-f]{16}\nnone\n", result.out), result
@@ -121,8 +121,8 @@ def test_acpi_alone(debian_initrd, rootfs):
     script = ("sh /load && cat /proc/interrupts >/ints && grep -c virtio /ints;"
               " /init @rng 8; /init @dev | grep vda; /init @cpus; ls -d /sys/bus/acpi/devices/LNRO*")
     result = run("run", "--kernel", DEBIAN_ELF, "--initrd", debian_initrd, "--mem", 256, "--cpus", 2,
-                 "--entropy", "--rootfs", rootfs, "--append", "MOTE_ROOT=", "--", "sh", "-c", script,
-                 timeout=3 * TIMEOUT)
+                 "--entropy", "--rootfs", rootfs, "--append", "MOTE_ROOT= loglevel=5",
+                 "--", "sh", "-c", script, timeout=3 * TIMEOUT)
     expect(result, 0)
     lines = result.out.decode().splitlines()
     assert lines[0] == "2", result

@@ -18,12 +18,26 @@ KIB, MIB = 1 << 10, 1 << 20
 MUCH = 96 * KIB if "MOTE_TESTBED" in os.environ else MIB
 PIPE = 4 * KIB
 ALL_BYTES = bytes(range(256))
+# With this the kernel says when it powers off.
+SAYS_END = ("--append", "loglevel=5")
 
 
 def test_every_byte_value_both_ways():
     """And the same again in reverse, so that no byte has the same neighbours twice."""
     data = (ALL_BYTES + ALL_BYTES[::-1]) * 4
     expect(run("run", "--", "cat", input=data), 0, data)
+
+
+def test_nothing_but_the_command_is_heard():
+    """The kernel's last words are an emergency to it, but not to us."""
+    result = expect(run("run", "--entropy", "--", "sh", "-c", "echo out; exit 3"), 3, b"out\n")
+    assert result.err == b"", result
+
+
+def test_script_on_standard_input():
+    """Without a command the guest's shell reads what we are given, and ends when that ends."""
+    expect(run("run", input=b"echo $((6 * 7))\nexit 5\n"), 5, b"42\n")
+    expect(run("run", input=b""), 0, b"")
 
 
 def test_end_of_input():
@@ -143,7 +157,8 @@ def test_reader_that_reads_only_at_the_end():
     """The guest is gone and the last of its output waits: it is there when somebody reads."""
     size = PIPE + 10000
     read_end, write_end = small_pipe()
-    with Mote("run", "--", "sh", "-c", f"head -c {size} /dev/zero", stdout=write_end) as m:
+    with Mote("run", *SAYS_END, "--", "sh", "-c", f"head -c {size} /dev/zero",
+              stdout=write_end) as m:
         os.close(write_end)
         m.err.wait_for(b"reboot: ")
         time.sleep(1)
@@ -155,7 +170,8 @@ def test_reader_that_reads_only_at_the_end():
 def test_signal_while_waiting_for_the_last_reader():
     """The guest has ended, and whoever should read does not: a signal still ends us."""
     read_end, write_end = small_pipe()
-    with Mote("run", "--", "sh", "-c", f"head -c {PIPE + 10000} /dev/zero", stdout=write_end) as m:
+    with Mote("run", *SAYS_END, "--", "sh", "-c", f"head -c {PIPE + 10000} /dev/zero",
+              stdout=write_end) as m:
         os.close(write_end)
         m.err.wait_for(b"reboot: ")
         time.sleep(1)

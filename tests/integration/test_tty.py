@@ -53,8 +53,8 @@ def test_console_on_the_terminal():
     with Terminal("run") as t:
         t.out.wait_for(b"# ")
         assert t.is_raw()
-        t.type(b"echo $((6 * 7))\r")
-        t.out.wait_for(b"\r\n42\r\n")
+        t.type(b"stty size; echo $TERM\r")
+        t.out.wait_for(b"\r\n33 99\r\nvt102\r\n")
         t.type(b"poweroff\r")
         assert t.wait() == 0
         assert t.restored()
