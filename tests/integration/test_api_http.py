@@ -55,7 +55,7 @@ def accepted(monitor, data, status=200):
 
 def settled(monitor, count):
     """Waits until the monitor has `count` open files."""
-    wait_until(lambda: len(open_files(monitor.pid)) == count, f"{count} open files", 20)
+    wait_until(lambda: len(os.listdir(f"/proc/{monitor.pid}/fd")) == count, f"{count} open files", 20)
 
 
 # ---- one request and many --------------------------------------------------------------------------
@@ -291,8 +291,10 @@ def test_the_eleventh_connection(monitor):
         assert c.answer().status == 200
     for early in (b"", b"GET / HTTP/1.1\r\n\r\n"):
         with api.Connection(monitor.sock) as c:
-            if early:
+            try:
                 c.send(early)
+            except BrokenPipeError:
+                pass  # turned away already; why, it can still read
             assert everything(c) == BUSY
     for c in ten:
         c.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -449,10 +451,7 @@ def test_ten_thousand_requests_while_a_guest_runs(tmp_path):
     """On five connections, next to a peer that does not read: no answer is lost, the guest goes on, and the
     monitor's memory does not grow."""
     with api.Monitor(tmp_path, "--level", "Error", "--log-path", tmp_path / "log") as m:
-        script = "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.3; done"
-        words = "".join(ch if ch.isalnum() else f"%{ord(ch):02X}" for ch in script)
-        m.configure(boot_args=f"{api.BOOT_ARGS} MOTE_CMD=sh+-c+{words}")
-        m.api.start()
+        m.shell("i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.3; done")
         m.out.wait_for(b"tick 1\r\n")
         with api.Connection(m.sock) as deaf:
             fill(deaf, GET_METRICS)
