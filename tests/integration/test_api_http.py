@@ -366,6 +366,18 @@ def test_peer_that_does_not_read(monitor):
         assert c.buffer == b""
 
 
+def test_answers_that_do_not_fit_into_the_socket(monitor):
+    """Whichever of them is cut: the rest follows when the client reads."""
+    with api.Connection(monitor.sock) as c:
+        for count in range(16, 64):
+            c.send(b"GET /metrics HTTP/1.1\r\n\r\n" * count)
+            for _ in range(count // 4 + 4):  # rounds of the loop, until all that fit were answered
+                monitor.api.state()
+            for _ in range(count):
+                assert "utc_timestamp_ms" in c.answer().body
+        assert c.buffer == b""
+
+
 def wait_quiet(seconds):
     """A while in which nothing must happen."""
     threading.Event().wait(seconds)
