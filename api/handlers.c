@@ -135,13 +135,9 @@ HANDLER(patch_machine_config)
 
 HANDLER(put_drive)
 {
-	const struct drive_settings *s = request;
-	int r;
+	int r = machine_set_drive(&api->machine, request, e);
 
 	(void)answer;
-	if (schema_given(&object_drive, s, "rate_limiter"))
-		log_warn("drive %s: rate_limiter: " NOT_SUPPORTED, s->drive_id);
-	r = machine_set_drive(&api->machine, s, e);
 	if (r == 0)
 		note_given(api, "drives");
 	return r;
@@ -149,14 +145,8 @@ HANDLER(put_drive)
 
 HANDLER(patch_drive)
 {
-	const struct drive_update *u = request;
-
 	(void)answer;
-	if (schema_given(&object_drive_update, u, "rate_limiter"))
-		log_warn("drive %s: rate_limiter: " NOT_SUPPORTED, u->drive_id);
-	if (!schema_given(&object_drive_update, u, "path_on_host"))
-		return machine_find_drive(&api->machine, u->drive_id, e);
-	return machine_change_drive(&api->machine, u->drive_id, u->path_on_host, e);
+	return machine_update_drive(&api->machine, request, e);
 }
 
 HANDLER(put_entropy)
@@ -171,23 +161,28 @@ HANDLER(put_entropy)
 
 HANDLER(put_network)
 {
-	(void)api;
-	(void)request;
+	int r = machine_set_network(&api->machine, request, e);
+
 	(void)answer;
-	return err_set(e, -EOPNOTSUPP, "network interfaces: " NOT_SUPPORTED);
+	if (r == 0)
+		note_given(api, "network-interfaces");
+	return r;
 }
 
 HANDLER(patch_network)
 {
-	return put_network(api, request, answer, e);
+	(void)answer;
+	return machine_update_network(&api->machine, request, e);
 }
 
 HANDLER(put_vsock)
 {
-	(void)api;
-	(void)request;
+	int r = machine_set_vsock(&api->machine, request, e);
+
 	(void)answer;
-	return err_set(e, -EOPNOTSUPP, "vsock: " NOT_SUPPORTED);
+	if (r == 0)
+		note_given(api, "vsock");
+	return r;
 }
 
 HANDLER(put_balloon)

@@ -9,17 +9,20 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion \
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
-.PHONY: bench-boot check-budget bench-files
-bench-files: $(BENCH)/measure $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
+.PHONY: bench-boot bench-api check-budget bench-files
+bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
 bench-boot: bench-files
 	@benchmarks/boot --build $(BUILD) --clock $(BENCH_CLOCK) --runs $(BENCH_RUNS)
 
+bench-api: bench-files
+	@benchmarks/api --build $(BUILD) --clock $(BENCH_CLOCK)
+
 check-budget: bench-files
 	@benchmarks/check-budget --build $(BUILD) --results $(BUILD)/tests/results
 
-$(BENCH)/measure: benchmarks/measure.c benchmarks/bench.mk
+$(BENCH)/measure $(BENCH)/measure_api: $(BENCH)/%: benchmarks/%.c benchmarks/bench.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$(Q)$(CC_MUSL) $(BENCH_CFLAGS) -o $@ $<

@@ -12,7 +12,7 @@ _mote() {
 		[[ ${COMP_WORDS[i]} == -- ]] && return
 	done
 	case $prev in
-	--kernel | --initrd | --rootfs)
+	--kernel | --initrd | --rootfs | --vsock)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;

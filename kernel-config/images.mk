@@ -4,7 +4,7 @@
 INIT_DIR := kernel-config/init
 # Listed, not globbed: when a file goes, this file changes, and init is built again.
 INIT_MODULES := args config main mounts parmrk pattern power relay report run text tty verbs \
-	verbs_file
+	verbs_file verbs_vsock
 INIT_SRCS := $(INIT_MODULES:%=$(INIT_DIR)/%.c)
 INIT_HDRS := $(patsubst %,$(INIT_DIR)/%.h,$(filter-out main,$(INIT_MODULES)))
 
@@ -23,7 +23,7 @@ INIT_LDFLAGS := -static -no-pie -s -Wl,--gc-sections,--build-id=none,-z,noexecst
 $(BUILD)/guest/init: $(INIT_SRCS) $(INIT_HDRS) kernel-config/images.mk
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC_MUSL) $(INIT_CFLAGS) $(INIT_WARN) -I. $(INIT_SRCS) $(INIT_LDFLAGS) -o $@.tmp
+	$(Q)$(CC_MUSL) $(INIT_CFLAGS) $(INIT_WARN) -I. $(KERNEL_HEADERS) $(INIT_SRCS) $(INIT_LDFLAGS) -o $@.tmp
 	@mv $@.tmp $@
 
 $(BUILD)/guest/busybox: deps/pins deps/fetch kernel-config/images.mk

@@ -30,7 +30,8 @@ TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -flto -fno-strict-aliasing
 TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-tsan
 
 # System calls that tests/lib/fault.c can make fail.
-FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom socket bind listen accept4
+FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom \
+	socket bind listen accept4 timerfd_create timerfd_settime readv writev
 TEST_LINK_unit := $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka
 TEST_LINK_fuzz := -fsanitize=fuzzer
 TEST_LINK_race :=
@@ -43,7 +44,8 @@ TEST_CODE_fuzz := $(TEST_CODE)
 TEST_CODE_race := $(TEST_CODE)
 TEST_CODE_tsan := $(TEST_CODE)
 
-TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c tests/lib/chain.c
+TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c tests/lib/chain.c \
+	tests/lib/vguest.c tests/lib/nic.c
 TEST_LIB_unit := $(TEST_LIB) tests/lib/walker.c tests/lib/fault.c tests/lib/line_buffer.c
 TEST_LIB_fuzz := $(TEST_LIB)
 TEST_LIB_race := $(TEST_LIB)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio/rate_limit.h"
 #include "virtio/virtq.h"
 #include "vmm/compiler.h"
 
@@ -60,6 +61,7 @@ struct virtio_dev {
 	uint32_t config_len; /* bytes of `config` that the guest may read */
 	uint8_t config[VIRTIO_CONFIG_MAX];
 	struct virtio_stats stats;
+	struct rate_limit limit; /* of what virtio_drain serves; see there */
 };
 
 /*
@@ -74,11 +76,18 @@ void virtio_notify(struct virtio_dev *d, unsigned int q);
  */
 void virtio_broken(struct virtio_dev *d, unsigned int q);
 
+/* Has the loop call `kick` for queue `q` in its next round: for a device that had its share. */
+void virtio_again(struct virtio_dev *d, unsigned int q);
+
 /*
  * Works through queue `q` for a device that completes each request at once: pops chains into *c,
  * has `one` handle each (it returns the number of bytes written into the chain), and takes care of
  * notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
  * new event, so that other devices get their turn.
+ *
+ * d->limit holds it up: none until rate_limit_set(&d->limit, ...), which is possible from
+ * vmmio_init on. A request counts as the bytes that it gave or got, with the device's header. Only
+ * for a device whose queue 0 is the one that is limited.
  */
 void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c));

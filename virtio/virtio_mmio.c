@@ -73,6 +73,22 @@ static void kick_again(struct vmmio *t, unsigned int q)
 		return;
 }
 
+void virtio_again(struct virtio_dev *d, unsigned int q)
+{
+	kick_again(d->transport, q);
+}
+
+static void on_limit(void *ctx)
+{
+	virtio_again(ctx, 0);
+}
+
+/* As virtq_pop; -EAGAIN: not now, the limiter will call. */
+static int next_allowed(struct virtio_dev *d, struct virtq *vq, struct virtq_chain *c)
+{
+	return rate_limit_ready(&d->limit) ? virtq_pop(vq, c) : -EAGAIN;
+}
+
 void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
 {
@@ -82,8 +98,11 @@ void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 
 	virtq_mute(vq);
 	do {
-		while ((r = virtq_pop(vq, c)) > 0) {
-			virtq_push(vq, c->head, one(d, c));
+		while ((r = next_allowed(d, vq, c)) > 0) {
+			uint32_t written = one(d, c);
+
+			virtq_push(vq, c->head, written);
+			rate_limit_charge(&d->limit, max_u64(c->read_len, written), 1);
 			d->stats.requests++;
 			if (--budget == 0) {
 				virtio_notify(d, q);
@@ -91,6 +110,8 @@ void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 				return;
 			}
 		}
+		if (r == -EAGAIN)
+			break;
 		if (r < 0) {
 			virtio_broken(d, q);
 			return;
@@ -520,6 +541,7 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 	t->irq_fd = host->irq_fd;
 	d->transport = t;
 	d->mem = host->mem;
+	rate_limit_init(&d->limit, t->loop, on_limit, d);
 	return 0;
 }
 
@@ -528,6 +550,7 @@ void vmmio_release(struct vmmio *t)
 	stop_device(t);
 	close_kicks(t);
 	close(t->irq_fd);
+	rate_limit_release(&t->dev->limit);
 	if (t->dev->ops->release)
 		t->dev->ops->release(t->dev);
 	pthread_mutex_destroy(&t->lock);

@@ -11,12 +11,15 @@
 #include <stdint.h>
 
 #include "virtio/blk_file.h"
+#include "virtio/net.h"
+#include "virtio/vsock_uds.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/platform.h"
 
 #define VM_MAX_DRIVES  PLATFORM_MAX_VIRTIO
+#define VM_MAX_NETS    PLATFORM_MAX_VIRTIO
 #define VM_MIN_MEM_MIB 16u
 #define VM_PATH_MAX    256
 
@@ -29,6 +32,7 @@ enum mem_backing {
 struct drive_config {
 	struct blk_file file;
 	bool flush; /* the guest may flush (cache type Writeback) */
+	struct rate_config limit;
 };
 
 struct vm_config {
@@ -45,7 +49,13 @@ struct vm_config {
 					 */
 	unsigned int nr_drives;
 	struct drive_config drive[VM_MAX_DRIVES];
+	unsigned int nr_nets;
+	struct net_config net[VM_MAX_NETS];
 	bool rng;
+	struct rate_config rng_limit;
+	bool has_vsock;
+	uint32_t vsock_cid; /* of the guest */
+	struct vsock_uds vsock;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */
 };

@@ -181,6 +181,14 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	return bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
+/* Limits what virtio_drain serves; a limit that is none costs nothing. */
+static int limit(struct virtio_dev *d, const struct rate_config *c, struct err *e)
+{
+	int r = rate_limit_set(&d->limit, &c->bandwidth, &c->ops);
+
+	return r < 0 ? err_sys(e, r, "%s: rate limiter", d->ops->name) : 0;
+}
+
 static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
@@ -190,20 +198,52 @@ static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "drive");
 	blk_init(&slot->blk, &file, c->flush);
-	return plug(vm, slot, &slot->blk.dev, e);
+	r = plug(vm, slot, &slot->blk.dev, e);
+	return r < 0 ? r : limit(&slot->blk.dev, &c->limit, e);
 }
 
-static int add_rng(struct vm *vm, struct err *e)
+static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
+	struct net_config own = *c;
+	int r = net_tap_dup(&own.tap, &c->tap);
+
+	if (r == 0)
+		r = net_init(&slot->net, vm->loop, &own);
+	if (r < 0)
+		return err_sys(e, r, "net device");
+	return plug(vm, slot, &slot->net.dev, e);
+}
+
+static int add_rng(struct vm *vm, const struct rate_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	int r;
 
 	rng_init(&slot->rng);
-	return plug(vm, slot, &slot->rng.dev, e);
+	r = plug(vm, slot, &slot->rng.dev, e);
+	return r < 0 ? r : limit(&slot->rng.dev, c, e);
+}
+
+static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	struct vsock_uds uds;
+	int r = vsock_uds_dup(&uds, &c->vsock);
+
+	if (r < 0)
+		return err_sys(e, r, "vsock");
+	r = vsock_init(&slot->vsock, &uds, c->vsock_cid, e);
+	if (r < 0) {
+		vsock_uds_close(&uds);
+		return r;
+	}
+	return plug(vm, slot, &slot->vsock.dev, e);
 }
 
 int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 {
-	unsigned int wanted = c->nr_drives + (c->rng ? 1 : 0);
+	unsigned int wanted = c->nr_drives + c->nr_nets + (c->rng ? 1 : 0) + (c->has_vsock ? 1 : 0);
 	int r = 0;
 
 	if (wanted > PLATFORM_MAX_VIRTIO)
@@ -211,8 +251,12 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 			       PLATFORM_MAX_VIRTIO);
 	for (unsigned int i = 0; r == 0 && i < c->nr_drives; i++)
 		r = add_drive(vm, &c->drive[i], e);
+	for (unsigned int i = 0; r == 0 && i < c->nr_nets; i++)
+		r = add_net(vm, &c->net[i], e);
 	if (r == 0 && c->rng)
-		r = add_rng(vm, e);
+		r = add_rng(vm, &c->rng_limit, e);
+	if (r == 0 && c->has_vsock)
+		r = add_vsock(vm, c, e);
 	return r;
 }
 

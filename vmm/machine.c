@@ -46,7 +46,12 @@ void machine_release(struct machine *m)
 	m->created = false;
 	for (unsigned int i = 0; i < m->config.nr_drives; i++)
 		blk_file_close(&m->config.drive[i].file);
-	m->config.nr_drives = 0;
+	for (unsigned int i = 0; i < m->config.nr_nets; i++)
+		net_tap_close(&m->config.net[i].tap);
+	if (m->config.has_vsock)
+		vsock_uds_close(&m->config.vsock);
+	m->config.nr_drives = m->config.nr_nets = 0;
+	m->config.has_vsock = false;
 	replace_fd(&m->config.kernel_fd, -1);
 	replace_fd(&m->config.initrd_fd, -1);
 	replace_fd(&m->serial_fd, -1);
@@ -153,108 +158,6 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 	m->config.mem_mib = s->mem_size_mib;
 	m->config.backing = backing[s->huge_pages];
 	m->settings.machine = *s;
-	return 0;
-}
-
-/* The place of the drive called `id`; nr_drives when there is none. */
-static unsigned int find_drive(const struct machine *m, const char *id)
-{
-	unsigned int i = 0;
-
-	while (i < m->settings.nr_drives && strcmp(m->settings.drives[i].drive_id, id) != 0)
-		i++;
-	return i;
-}
-
-static int check_drive(const struct machine *m, const struct drive_settings *s, unsigned int at,
-		       struct err *e)
-{
-	const struct drive_settings *first = &m->settings.drives[0];
-
-	if (s->socket[0] != '\0')
-		return err_set(e, -EOPNOTSUPP, "socket: " NOT_SUPPORTED);
-	if (s->io_engine == IO_ASYNC)
-		return err_set(e, -EOPNOTSUPP, "io_engine: Async: " NOT_SUPPORTED);
-	if (at == VM_MAX_DRIVES)
-		return err_set(e, -EINVAL,
-			       "drive_id: %s is one too many, expected at most %u drives",
-			       s->drive_id, VM_MAX_DRIVES);
-	if (s->is_root_device && m->settings.nr_drives > 0 && first->is_root_device && at != 0)
-		return err_set(e, -EINVAL,
-			       "is_root_device: true for %s: A root block device already exists! "
-			       "It is %s",
-			       s->drive_id, first->drive_id);
-	return 0;
-}
-
-/* Moves drive `from` to place `to`, and those between one up or down. */
-static void move_drive(struct machine *m, unsigned int from, unsigned int to)
-{
-	int step = from < to ? 1 : -1;
-
-	for (unsigned int i = from; i != to; i = (unsigned int)((int)i + step)) {
-		unsigned int next = (unsigned int)((int)i + step);
-		struct drive_config c = m->config.drive[i];
-
-		m->config.drive[i] = m->config.drive[next];
-		m->config.drive[next] = c;
-		/* Too large for a copy on the stack: exchanged by way of the unused last place. */
-		m->settings.drives[VM_MAX_DRIVES] = m->settings.drives[i];
-		m->settings.drives[i] = m->settings.drives[next];
-		m->settings.drives[next] = m->settings.drives[VM_MAX_DRIVES];
-	}
-}
-
-int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e)
-{
-	unsigned int at = find_drive(m, s->drive_id);
-	struct drive_config c = { .flush = s->cache_type == CACHE_WRITEBACK };
-	int r = check_drive(m, s, at, e);
-
-	if (r == 0)
-		r = blk_file_open(&c.file, s->path_on_host, s->is_read_only, e);
-	if (r < 0)
-		return r;
-	if (at == m->settings.nr_drives)
-		m->config.nr_drives = ++m->settings.nr_drives;
-	else
-		blk_file_close(&m->config.drive[at].file);
-	m->config.drive[at] = c;
-	m->settings.drives[at] = *s;
-	if (s->is_root_device)
-		move_drive(m, at, 0);
-	return 0;
-}
-
-int machine_find_drive(const struct machine *m, const char *id, struct err *e)
-{
-	if (find_drive(m, id) == m->settings.nr_drives)
-		return err_set(e, -ENOENT, "drive_id: %s: no such drive", id);
-	return 0;
-}
-
-int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
-{
-	unsigned int i = find_drive(m, id);
-	struct drive_settings *s = &m->settings.drives[i];
-	struct blk_file file;
-	int r = machine_find_drive(m, id, e);
-
-	if (r < 0)
-		return r;
-	r = blk_file_open(&file, path, s->is_read_only, e);
-	if (r < 0)
-		return r;
-	blk_change(&m->vm.device[i].blk, &file);
-	snprintf(s->path_on_host, sizeof(s->path_on_host), "%s", path);
-	return 0;
-}
-
-int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
-{
-	(void)e;
-	m->config.rng = true;
-	m->settings.entropy = *s;
 	return 0;
 }
 

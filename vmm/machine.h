@@ -58,13 +58,20 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 /* Adds a drive, or replaces the one of the same id. The root device is always the first. */
 int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e) MUST_CHECK;
 
-/* 0, or -ENOENT when no drive is called `id`. */
-int machine_find_drive(const struct machine *m, const char *id, struct err *e) MUST_CHECK;
-
-/* Puts the file `path` behind drive `id` of the running machine. */
-int machine_change_drive(struct machine *m, const char *id, const char *path, struct err *e)
+/*
+ * Of the running machine: another file behind a drive, other limits for a drive or an interface.
+ * What the update does not give stays as it is.
+ */
+int machine_update_drive(struct machine *m, const struct drive_update *u, struct err *e) MUST_CHECK;
+int machine_update_network(struct machine *m, const struct network_update *u, struct err *e)
 	MUST_CHECK;
 
+/* Adds an interface, or replaces the one of the same id. */
+int machine_set_network(struct machine *m, const struct network_settings *s, struct err *e)
+	MUST_CHECK;
+
+/* There is one vsock: a second call replaces it, and removes the first one's socket. */
+int machine_set_vsock(struct machine *m, const struct vsock_settings *s, struct err *e) MUST_CHECK;
 int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
 	MUST_CHECK;
 int machine_set_serial(struct machine *m, const struct serial_settings *s, struct err *e)

@@ -41,11 +41,26 @@
 #define MUT_DEAF(x)	    (MUT == 44 ? 0 : (x))	/* 44: a failing accept is tried for ever */
 #define MUT_LINGER(x)	    (MUT != 45 && (x)) /* 45: closed before the client has sent all */
 
+#define MUT_FRACTION(x)	    (MUT == 120 ? 0 : (x)) /* 120: fractions of a token are lost */
+#define MUT_DEBT(x)	    (MUT == 121 && (x) < 0 ? 0 : (x)) /* 121: debts are forgiven */
+#define MUT_FITS(x)	    (MUT == 122 || (x)) /* 122: a frame that was cut off is handed over */
+#define MUT_BUFFERS(x)	    (MUT == 123 ? 1 : (x)) /* 123: all frames claim to be in one buffer */
+#define MUT_HELD(x)	    (MUT != 124 && (x)) /* 124: a frame that the tap has no room for is lost */
+#define MUT_QUEUE_RUNS(x)   (MUT == 125 || (x)) /* 125: buffers of a stopped queue are written */
+
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
 #define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))
 #else
 #define MUT_DESC(copy, ram) (copy)
 #endif
+
+/* vsock */
+#define MUT_PACKET_BAD(x) (MUT != 100 && (x))	     /* 100: a packet's length is believed */
+#define MUT_NO_CREDIT(x)  (MUT != 101 && (x))	     /* 101: the guest may send without credit */
+#define MUT_GUEST_ROOM(x) (MUT == 102 ? 65536 : (x)) /* 102: the guest's credit is ignored */
+#define MUT_AFTER_LINE(x) (MUT != 103 && (x))	     /* 103: what follows a line waits for more */
+#define MUT_NOT_RESET(x)  (MUT == 104 || (x))	     /* 104: resets are answered by resets */
+#define MUT_NOT_ENDED(x)  (MUT == 105 || (x))	     /* 105: the end may come unseen with data */
 
 #endif

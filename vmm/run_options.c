@@ -120,6 +120,76 @@ static int set_entropy(void *ctx, const char *v, struct err *e)
 	return 0;
 }
 
+static int set_vsock(void *ctx, const char *v, struct err *e)
+{
+	struct run_options *o = ctx;
+	const char *colon = strrchr(v, ':');
+	size_t len = strlen(v);
+
+	o->vsock_cid = 3;
+	if (colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+		int r = options_number("vsock", colon + 1, 3, UINT32_MAX - 1, &o->vsock_cid, e);
+
+		if (r < 0)
+			return r;
+		len = (size_t)(colon - v);
+	}
+	if (len == 0 || len >= sizeof(o->vsock))
+		return err_set(e, -EINVAL,
+			       "option '--vsock': a path of %zu bytes, expected 1 to %zu", len,
+			       sizeof(o->vsock) - 1);
+	memcpy(o->vsock, v, len);
+	o->vsock[len] = '\0';
+	return 0;
+}
+
+/* "xx:xx:xx:xx:xx:xx", and not one of a group. */
+static int parse_mac(const char *v, size_t len, uint8_t mac[6])
+{
+	if (len != 17 || (strspn(v, "0123456789abcdefABCDEF:") < len))
+		return -EINVAL;
+	for (unsigned int i = 0; i < 6; i++, v += 3) {
+		char *end;
+
+		mac[i] = (uint8_t)strtoul(v, &end, 16);
+		if (end != v + 2 || *v == ':' || (i < 5 && *end != ':'))
+			return -EINVAL;
+	}
+	return mac[0] & 1 ? -EINVAL : 0;
+}
+
+/* TAP[,mac=MAC][,mtu=BYTES] */
+static int set_net(void *ctx, const char *v, struct err *e)
+{
+	struct run_options *o = ctx;
+	size_t len = strcspn(v, ",");
+	const char *at = v + len;
+
+	if (len == 0 || len >= sizeof(o->net))
+		return err_set(e, -EINVAL, "option '--net': a tap of %zu bytes, expected 1 to %zu",
+			       len, sizeof(o->net) - 1);
+	memcpy(o->net, v, len);
+	while (*at == ',') {
+		const char *word = at + 1;
+		unsigned long mtu;
+		char *end;
+
+		at = word + strcspn(word, ",");
+		mtu = strtoul(word + min_u64(4, (uint64_t)(at - word)), &end, 10);
+		if (strncmp(word, "mac=", 4) == 0 &&
+		    parse_mac(word + 4, (size_t)(at - word) - 4, o->net_mac) == 0)
+			o->net_has_mac = true;
+		else if (strncmp(word, "mtu=", 4) == 0 && end == at && mtu >= 68 && mtu <= 65535)
+			o->net_mtu = (uint16_t)mtu;
+		else
+			return err_set(e, -EINVAL,
+				       "option '--net': '%.*s', expected mac=xx:xx:xx:xx:xx:xx or "
+				       "mtu=68 to 65535",
+				       (int)(at - word), word);
+	}
+	return 0;
+}
+
 static int set_boot_timer(void *ctx, const char *v, struct err *e)
 {
 	(void)v;
@@ -149,7 +219,11 @@ static const struct option_row rows[] = {
 	{ "kernel-load", "copy|map", "copy the kernel in (default), or map it and share its pages",
 	  set_load },
 	{ "pages", "thp|small|hugetlb", "pages behind guest memory (default thp)", set_pages },
+	{ "net", "TAP[,mac=M][,mtu=N]",
+	  "network on a tap: its name, /dev/tapN of a macvtap, or fd:N", set_net },
 	{ "entropy", NULL, "add a virtio entropy device", set_entropy },
+	{ "vsock", "PATH[:CID]", "vsock by the Unix socket PATH, which is made (default CID 3)",
+	  set_vsock },
 	{ "boot-timer", NULL, "say on standard error how long the boot took", set_boot_timer },
 	{ "start-time-us", "US", "count the boot from this CLOCK_MONOTONIC time", set_start },
 	{ "help", NULL, "this text", set_help },
@@ -281,6 +355,34 @@ static int open_rootfs(const struct run_options *o, struct vm_config *c, struct 
 	return 0;
 }
 
+static int open_vsock(const struct run_options *o, struct vm_config *c, struct err *e)
+{
+	int r;
+
+	if (o->vsock[0] == '\0')
+		return 0;
+	r = vsock_uds_open(&c->vsock, o->vsock, e);
+	if (r < 0)
+		return r;
+	c->has_vsock = true;
+	c->vsock_cid = (uint32_t)o->vsock_cid;
+	return 0;
+}
+
+static int open_net(const struct run_options *o, struct vm_config *c, struct err *e)
+{
+	int r;
+
+	if (o->net[0] == '\0')
+		return 0;
+	c->net[0] = (struct net_config){ .has_mac = o->net_has_mac, .mtu = o->net_mtu };
+	memcpy(c->net[0].mac, o->net_mac, sizeof(o->net_mac));
+	r = net_tap_open(&c->net[0].tap, o->net, e);
+	if (r == 0)
+		c->nr_nets = 1;
+	return r;
+}
+
 /* The command's terminal: ours, with its size and type, when we have one on both ends. */
 static int add_terminal(char *line, bool interactive)
 {
@@ -367,6 +469,11 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 		r = open_initrd(o, c, e);
 	if (r == 0)
 		r = open_rootfs(o, c, e);
+	if (r == 0)
+		r = open_net(o, c, e);
+	/* The last, as it leaves a file behind. */
+	if (r == 0)
+		r = open_vsock(o, c, e);
 	if (r < 0)
 		run_config_release(c);
 	return r;
@@ -380,6 +487,11 @@ void run_config_release(struct vm_config *c)
 		close(c->initrd_fd);
 	for (unsigned int i = 0; i < c->nr_drives; i++)
 		blk_file_close(&c->drive[i].file);
+	for (unsigned int i = 0; i < c->nr_nets; i++)
+		net_tap_close(&c->net[i].tap);
 	c->kernel_fd = c->initrd_fd = -1;
-	c->nr_drives = 0;
+	c->nr_drives = c->nr_nets = 0;
+	if (c->has_vsock)
+		vsock_uds_close(&c->vsock);
+	c->has_vsock = false;
 }

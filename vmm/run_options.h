@@ -20,7 +20,13 @@ struct run_options {
 	uint64_t start_us; /* CLOCK_MONOTONIC; 0 = not given */
 	enum load_mode load;
 	enum mem_backing backing;
+	char net[VM_PATH_MAX]; /* "" = none */
+	bool net_has_mac;
+	uint8_t net_mac[6];
+	uint16_t net_mtu; /* 0 = not given */
 	bool entropy;
+	char vsock[VM_PATH_MAX]; /* "" = none */
+	uint64_t vsock_cid;
 	bool boot_timer;
 	bool help;
 };

@@ -36,6 +36,10 @@ struct rate_limiter_settings {
 	struct token_bucket_settings ops;
 };
 
+/* In `given` of a rate limiter: a bucket that an update does not give stays as it is. */
+#define RATE_LIMITER_BANDWIDTH (1u << 0)
+#define RATE_LIMITER_OPS       (1u << 1)
+
 struct boot_source_settings {
 	uint32_t given;
 	char kernel_image_path[SETTINGS_PATH_MAX];

@@ -20,8 +20,10 @@
 #include <stdint.h>
 
 #include "virtio/blk.h"
+#include "virtio/net.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/vsock.h"
 #include "vmm/bus.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
@@ -50,7 +52,9 @@ struct vm_device {
 	struct vmmio transport;
 	union {
 		struct blk blk;
+		struct net net;
 		struct rng rng;
+		struct vsock vsock;
 	};
 };
 

@@ -20,6 +20,7 @@
 #include "kernel-config/init/run.h"
 #include "kernel-config/init/text.h"
 #include "kernel-config/init/verbs_file.h"
+#include "kernel-config/init/verbs_vsock.h"
 
 #define MAX_WORDS 32
 
@@ -202,6 +203,8 @@ static const struct verb {
 	{ "fill", "FILE BYTES SEED [OFFSET]", 3, 4, NEEDS_DEV, verb_fill },
 	{ "verify", "FILE BYTES SEED [OFFSET]", 3, 4, NEEDS_DEV, verb_verify },
 	{ "rng", "BYTES", 1, 1, NEEDS_DEV, verb_rng },
+	{ "vsock-echo", "PORT COUNT", 2, 2, 0, verb_vsock_echo },
+	{ "vsock-call", "PORT BYTES SEED", 3, 3, 0, verb_vsock_call },
 	{ "poweroff", "", 0, 0, PID1_ONLY, verb_poweroff },
 	{ "reboot", "", 0, 0, PID1_ONLY, verb_reboot },
 	{ "panic", "", 0, 0, PID1_ONLY, verb_panic },

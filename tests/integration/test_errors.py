@@ -25,7 +25,8 @@ def fails(status, message, *args, **kwargs):
 
 VALUE_OPTIONS = {
     "kernel": "FILE", "initrd": "FILE", "rootfs": "IMG[:ro]", "cpus": "N", "mem": "MIB",
-    "append": "ARGS", "kernel-load": "copy|map", "pages": "thp|small|hugetlb", "start-time-us": "US",
+    "vsock": "PATH[:CID]", "append": "ARGS", "kernel-load": "copy|map", "pages": "thp|small|hugetlb",
+    "start-time-us": "US",
 }
 FLAGS = ["entropy", "boot-timer", "help"]
 VALID = {"cpus": "1", "mem": "128", "kernel-load": "copy", "pages": "thp", "start-time-us": "1"}

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -67,10 +68,16 @@ WRAP(int, epoll_create1, (int flags), (flags))
 WRAP(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev), (ep, op, fd, ev))
 WRAP(ssize_t, preadv, (int fd, const struct iovec *iov, int nr, off_t off), (fd, iov, nr, off))
 WRAP(ssize_t, pwritev, (int fd, const struct iovec *iov, int nr, off_t off), (fd, iov, nr, off))
-WRAP(int, fdatasync, (int fd), (fd))
-WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 WRAP(int, bind, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))
 WRAP(int, listen, (int fd, int backlog), (fd, backlog))
 WRAP(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
      (fd, addr, len, flags))
+WRAP(int, timerfd_create, (int clock, int flags), (clock, flags))
+WRAP(ssize_t, readv, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
+WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
+WRAP(int, timerfd_settime,
+     (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),
+     (fd, flags, new, old))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))

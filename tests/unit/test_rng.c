@@ -125,6 +125,36 @@ static void readable_buffers_are_left_alone(void **state)
 	assert_int_equal(zeros(BUFFER, 64), 64);
 }
 
+/* Two requests, and then each as its time has come; none after the limit is gone. */
+static void a_limit_holds_requests_up(void **state)
+{
+	const struct rate_bucket_config few = { 2, 20, 0 };
+	const struct rate_bucket_config none = { 0 };
+	const struct vring_desc desc = { BUFFER, 32, VRING_DESC_F_WRITE, 0 };
+	struct vring_used_elem e;
+	unsigned int served = 0;
+
+	(void)state;
+	assert_int_equal(rate_limit_set(&rng.dev.limit, NULL, &few), 0);
+	for (uint16_t i = 0; i < 6; i++)
+		driver_chain(&d, i, &desc, 1);
+	board_kick(&b, 0);
+	board_pump(&b);
+	assert_true(rng.dev.limit.throttled >= 1);
+	assert_true(rng.dev.stats.requests < 6);
+	while (rng.dev.stats.requests < 4)
+		board_pump(&b);
+	assert_int_equal(rate_limit_set(&rng.dev.limit, NULL, &none), 0);
+	while (rng.dev.stats.requests < 6)
+		board_pump(&b);
+	while (driver_used(&d, &e))
+		served++;
+	assert_int_equal(served, 6);
+	board_kick(&b, 0); /* nothing is left over */
+	board_pump(&b);
+	assert_int_equal(rng.dev.stats.requests, 6);
+}
+
 /* A guest that asks for more than 64 KiB gets that much, and the loop back to others. */
 static void long_requests_are_shortened(void **state)
 {
@@ -174,6 +204,7 @@ int main(void)
 		TEST(identity),
 		TEST(buffer_is_filled_and_nothing_else),
 		TEST(two_requests_differ),
+		TEST(a_limit_holds_requests_up),
 		TEST(any_layout_is_filled),
 		TEST(readable_buffers_are_left_alone),
 		TEST(long_requests_are_shortened),

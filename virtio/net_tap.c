@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* net_tap_open, net_tap_close: builder thread. net_tap_set_offload: event-loop thread. */
+#include "virtio/net_tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/util.h"
+
+_Static_assert(sizeof(struct virtio_net_hdr_v1) == NET_HEADER, "frame header, virtio 1.2 §5.1.6");
+
+/* The type of a request is libc's choice: int with musl, where some of tun's are negative. */
+#ifdef __GLIBC__
+#define REQUEST(r) (r)
+#else
+#define REQUEST(r) ((int)(r))
+#endif
+
+#define TUN_FILE "/dev/net/tun"
+#define WANTED	 (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
+
+/* Makes the open descriptor fit for us: header size, no waiting, and what it can do. */
+static int prepare(struct net_tap *t, const char *name, struct err *e)
+{
+	/* The best first; each kernel knows some of them. */
+	static const unsigned int sets[] = {
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_UFO,
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
+		TUN_F_CSUM,
+	};
+	int header = NET_HEADER;
+	int flags = fcntl(t->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(t->fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_sys(e, -errno, "tap %s", name);
+	if (ioctl(t->fd, REQUEST(TUNSETVNETHDRSZ), &header) < 0)
+		return err_sys(e, -errno, "tap %s: header of %d bytes", name, header);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sets); i++) {
+		if (ioctl(t->fd, REQUEST(TUNSETOFFLOAD), (unsigned long)sets[i]) == 0) {
+			t->offload = sets[i];
+			break;
+		}
+	}
+	/* A host that sends before the guest has said what it takes sends plain frames. */
+	t->offload_on = t->offload;
+	if (net_tap_set_offload(t, 0) < 0)
+		return err_sys(e, -errno, "tap %s: offloads", name);
+	return 0;
+}
+
+/* The sentence for what TUNSETIFF on an interface's name said. */
+static int refused(const char *name, int error, struct err *e)
+{
+	switch (error) {
+	case EBUSY:
+		return err_set(e, -error, "tap %s: busy, expected that nobody else has it open",
+			       name);
+	case EINVAL:
+		return err_set(e, -error,
+			       "tap %s: not a tap with one queue, expected one made by "
+			       "'ip tuntap add mode tap'",
+			       name);
+	case EPERM:
+		/* We may not make one; is there one that is somebody else's? */
+		if (if_nametoindex(name) == 0)
+			return err_set(e, -ENODEV,
+				       "tap %s: no such interface, and no permission to make it",
+				       name);
+		return err_set(e, -error,
+			       "tap %s: no permission, expected its owner or CAP_NET_ADMIN", name);
+	default:
+		return err_sys(e, -error, "tap %s", name);
+	}
+}
+
+static int open_interface(struct net_tap *t, const char *name, struct err *e)
+{
+	struct ifreq ifr = { .ifr_flags = (short)WANTED };
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= IFNAMSIZ)
+		return err_set(e, -EINVAL, "tap '%s': a name of %zu bytes, expected 1 to %d", name,
+			       len, IFNAMSIZ - 1);
+	memcpy(ifr.ifr_name, name, len);
+	t->fd = open(TUN_FILE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (t->fd < 0)
+		return err_sys(e, -errno, "tap %s: %s", name, TUN_FILE);
+	if (ioctl(t->fd, REQUEST(TUNSETIFF), &ifr) < 0)
+		return refused(name, errno, e);
+	return 0;
+}
+
+/* The device file of a macvtap or ipvtap interface: the interface is already chosen. */
+static int open_file(struct net_tap *t, const char *path, struct err *e)
+{
+	struct ifreq ifr = { .ifr_flags = (short)WANTED };
+	struct stat st;
+
+	t->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (t->fd < 0)
+		return err_sys(e, -errno, "tap %s", path);
+	if (fstat(t->fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    ioctl(t->fd, REQUEST(TUNSETIFF), &ifr) < 0)
+		return err_set(e, -EINVAL, "tap %s: expected the device file of a macvtap", path);
+	return 0;
+}
+
+static int inherit(struct net_tap *t, const char *name, struct err *e)
+{
+	const char *digits = name + 3;
+	struct ifreq ifr = { 0 };
+	char *end;
+	long fd;
+
+	errno = 0;
+	fd = strtol(digits, &end, 10);
+	if (errno != 0 || end == digits || *end != '\0' || *digits < '0' || *digits > '9' ||
+	    fd > INT_MAX)
+		return err_set(e, -EINVAL, "tap %s: expected fd: and a number", name);
+	if (ioctl((int)fd, REQUEST(TUNGETIFF), &ifr) < 0 || (ifr.ifr_flags & WANTED) != WANTED)
+		return err_set(e, -EINVAL,
+			       "tap %s: expected an open tap with IFF_NO_PI and IFF_VNET_HDR",
+			       name);
+	t->fd = (int)fd;
+	return 0;
+}
+
+int net_tap_open(struct net_tap *t, const char *name, struct err *e)
+{
+	bool inherited = strncmp(name, "fd:", 3) == 0;
+	int r;
+
+	*t = (struct net_tap){ .fd = -1 };
+	if (inherited)
+		r = inherit(t, name, e);
+	else if (strchr(name, '/'))
+		r = open_file(t, name, e);
+	else
+		r = open_interface(t, name, e);
+	if (r == 0)
+		r = prepare(t, name, e);
+	if (r < 0 && inherited)
+		t->fd = -1;
+	if (r < 0)
+		net_tap_close(t);
+	return r;
+}
+
+int net_tap_dup(struct net_tap *copy, const struct net_tap *t)
+{
+	int fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	*copy = *t;
+	copy->fd = fd;
+	return 0;
+}
+
+void net_tap_close(struct net_tap *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+int net_tap_set_offload(struct net_tap *t, unsigned int offload)
+{
+	offload &= t->offload;
+	if (offload == t->offload_on)
+		return 0;
+	if (ioctl(t->fd, REQUEST(TUNSETOFFLOAD), (unsigned long)offload) < 0)
+		return -errno;
+	t->offload_on = offload;
+	return 0;
+}

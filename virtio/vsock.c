@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Event-loop thread only. */
+#include "virtio/vsock.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+#include <linux/virtio_vsock.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "virtio/iov.h"
+#include "virtio/virtio_mmio.h"
+#include "virtio/vsock_conn.h"
+#include "virtio/vsock_host.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+enum {
+	RX, /* for packets to the guest */
+	TX,
+	EVENT,
+	NR_QUEUES
+};
+
+/* ---- to the guest --------------------------------------------------------------------------- */
+
+/* Sees to it that v->rx is a buffer of the guest's. 1 = it is, 0 = there is none, -EIO = broken. */
+static int hold_buffer(struct vsock *v)
+{
+	struct virtq *vq = &v->dev.vq[RX];
+	int r;
+
+	if (v->rx_held)
+		return 1;
+	do {
+		r = virtq_pop(vq, &v->rx);
+	} while (r == 0 && virtq_unmute(vq));
+	v->rx_held = r > 0;
+	return r;
+}
+
+static void use_buffer(struct vsock *v, uint32_t written)
+{
+	virtq_push(&v->dev.vq[RX], v->rx.head, written);
+	v->dev.stats.requests++;
+	v->rx_held = false;
+}
+
+/* Puts one packet into the held buffer, if there is a packet. */
+static void give_packet(struct vsock *v)
+{
+	struct iov_span room = iov_writable(&v->rx);
+	struct virtio_vsock_hdr h;
+
+	/* §5.10.6.2: a buffer has room for a header and some payload. */
+	if (room.len <= sizeof(h)) {
+		v->dev.stats.faults++;
+		use_buffer(v, 0);
+		return;
+	}
+	if (vsock_conns_next(&v->conns, &h, &room) && iov_put(&room, &h, sizeof(h)) == 0)
+		use_buffer(v, (uint32_t)sizeof(h) + h.len);
+}
+
+/*
+ * Sends what there is while the guest has buffers. After a queue's worth it comes back by a new
+ * event, so that other devices get their turn.
+ */
+static void serve_rx(struct vsock *v)
+{
+	struct virtq *vq = &v->dev.vq[RX];
+	unsigned int budget = vq->size;
+	uint64_t one = 1;
+
+	if (!vq->enabled || vq->fault != VIRTQ_OK)
+		return;
+	while (vsock_conns_pending(&v->conns)) {
+		int r = hold_buffer(v);
+
+		if (r < 0) {
+			virtio_broken(&v->dev, RX);
+			return;
+		}
+		if (r == 0)
+			break;
+		give_packet(v);
+		if (--budget == 0) {
+			/* It cannot fail: the counter is far from full. */
+			if (write(v->dev.transport->kick[RX].fd, &one, sizeof(one)) < 0)
+				v->dev.stats.failures++;
+			break;
+		}
+	}
+	virtio_notify(&v->dev, RX);
+}
+
+static void wake(struct vsock_conns *s)
+{
+	serve_rx(container_of(s, struct vsock, conns));
+}
+
+/* ---- from the guest ------------------------------------------------------------------------- */
+
+static uint32_t tx_one(struct virtio_dev *d, struct virtq_chain *c)
+{
+	struct vsock *v = container_of(d, struct vsock, dev);
+	struct iov_span payload = iov_readable(c);
+	struct virtio_vsock_hdr h;
+
+	if (iov_take(&payload, &h, sizeof(h)) < 0) {
+		v->conns.count.bad_packets++;
+		d->stats.faults++;
+		return 0;
+	}
+	vsock_conns_receive(&v->conns, &h, &payload);
+	return 0;
+}
+
+static void vsock_kick(struct virtio_dev *d, unsigned int q)
+{
+	struct vsock *v = container_of(d, struct vsock, dev);
+
+	switch (q) {
+	case RX:
+		v->conns.count.rx_queue_event_count++;
+		virtq_mute(&d->vq[RX]);
+		break;
+	case TX:
+		v->conns.count.tx_queue_event_count++;
+		virtio_drain(d, TX, &v->tx, tx_one);
+		break;
+	default:
+		virtq_mute(&d->vq[EVENT]); /* buffers for events, which are rare */
+		return;
+	}
+	serve_rx(v);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+int vsock_transport_reset(struct vsock *v)
+{
+	const struct virtio_vsock_event event = { .id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
+	struct virtq *vq = &v->dev.vq[EVENT];
+	struct iov_span room;
+	uint32_t written = 0;
+	int r;
+
+	if (!vq->enabled || vq->fault != VIRTQ_OK)
+		return -EAGAIN;
+	r = virtq_pop(vq, &v->tx);
+	if (r < 0)
+		virtio_broken(&v->dev, EVENT);
+	if (r <= 0)
+		return -EAGAIN;
+	room = iov_writable(&v->tx);
+	if (iov_put(&room, &event, sizeof(event)) == 0)
+		written = sizeof(event);
+	virtq_push(vq, v->tx.head, written);
+	virtio_notify(&v->dev, EVENT);
+	return written != 0 ? 0 : -EAGAIN;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void vsock_activate(struct virtio_dev *d)
+{
+	struct vsock *v = container_of(d, struct vsock, dev);
+
+	if (vsock_host_start(&v->conns, d->transport->loop) < 0)
+		log_error("vsock %s: cannot be watched: the guest has no connections",
+			  v->conns.uds.path);
+}
+
+static void vsock_reset(struct virtio_dev *d)
+{
+	struct vsock *v = container_of(d, struct vsock, dev);
+
+	vsock_host_stop(&v->conns);
+	v->rx_held = false;
+}
+
+static void vsock_release(struct virtio_dev *d)
+{
+	struct vsock *v = container_of(d, struct vsock, dev);
+
+	vsock_host_stop(&v->conns);
+	vsock_uds_close(&v->conns.uds);
+	vsock_table_release(&v->conns);
+}
+
+static const struct virtio_ops vsock_ops = {
+	.name = "vsock",
+	.id = VIRTIO_ID_VSOCK,
+	.nr_queues = NR_QUEUES,
+	.queue_max = VIRTQ_SIZE_MAX,
+	.activate = vsock_activate,
+	.reset = vsock_reset,
+	.kick = vsock_kick,
+	.release = vsock_release,
+};
+
+int vsock_init(struct vsock *v, const struct vsock_uds *uds, uint32_t guest_cid, struct err *e)
+{
+	struct virtio_vsock_config config = { .guest_cid = guest_cid };
+	int r;
+
+	memset(v, 0, sizeof(*v));
+	r = vsock_table_init(&v->conns, e);
+	if (r < 0)
+		return r;
+	v->conns.uds = *uds;
+	v->conns.guest_cid = guest_cid;
+	v->conns.wake = wake;
+	v->dev.ops = &vsock_ops;
+	/* In order: each queue is worked through in its order, and each buffer is given back. */
+	v->dev.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_IN_ORDER |
+			  1ull << VIRTIO_RING_F_EVENT_IDX;
+	v->dev.config_len = sizeof(config);
+	memcpy(v->dev.config, &config, sizeof(config));
+	return 0;
+}
