@@ -34,6 +34,7 @@ enum {
 #define CONFIG_KBD_IRQ	   0x01
 #define CONFIG_SYSTEM	   0x04
 #define CONFIG_KBD_OFF	   0x10
+#define CONFIG_TRANSLATE   0x40 /* from scan code set 2 to set 1 */
 #define KBD_ACK		   0xfa
 
 static void put(struct i8042 *k, uint8_t b)
@@ -174,14 +175,20 @@ void i8042_release(struct i8042 *k)
 
 int i8042_ctrl_alt_del(struct i8042 *k)
 {
-	/* Scan code set 1: press Ctrl, Alt, Delete (extended); release in reverse. */
-	static const uint8_t codes[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
+	/* Press Ctrl, Alt, Delete (extended); release in reverse. */
+	static const uint8_t set1[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
+	static const uint8_t set2[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
+					0x71, 0xf0, 0x11, 0xf0, 0x14 };
+	const uint8_t *codes;
+	size_t nr;
 	int r = 0;
 
 	pthread_mutex_lock(&k->lock);
-	if (k->count + ARRAY_SIZE(codes) > I8042_QUEUE)
+	codes = k->config & CONFIG_TRANSLATE ? set1 : set2;
+	nr = k->config & CONFIG_TRANSLATE ? sizeof(set1) : sizeof(set2);
+	if (k->count + nr > I8042_QUEUE)
 		r = -ENOSPC;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(codes); i++)
+	for (size_t i = 0; r == 0 && i < nr; i++)
 		put(k, codes[i]);
 	if (r == 0)
 		raise_irq(k);

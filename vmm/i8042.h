@@ -13,7 +13,7 @@
 
 #define I8042_PORT  0x60u
 #define I8042_PORTS 5u /* 0x60 data, 0x64 command and status */
-#define I8042_QUEUE 16u
+#define I8042_QUEUE 32u
 
 struct i8042 {
 	pthread_mutex_t lock; /* guards all below */
@@ -32,7 +32,10 @@ struct i8042 {
 void i8042_init(struct i8042 *k, int irq_fd, void (*on_reset)(void *ctx), void *ctx);
 void i8042_release(struct i8042 *k);
 
-/* Presses Ctrl-Alt-Del. -ENOSPC: the guest has not taken earlier keys. Any thread. */
+/*
+ * Presses Ctrl-Alt-Del: in scan code set 2, as keyboards do, or in set 1 to a guest that has turned
+ * the controller's translation on. -ENOSPC: the guest has not taken earlier keys. Any thread.
+ */
 int i8042_ctrl_alt_del(struct i8042 *k) MUST_CHECK;
 
 /* Ports 0x60 to 0x64; `ctx` is the struct i8042. vCPU threads. */

@@ -2,20 +2,21 @@
 /* Scenarios of a few lines. */
 #include "tests/guest/guest.h"
 
-/* Prints the scan codes that the keyboard sends, until a 9d: the release of Ctrl. */
+/* Prints the scan codes that the keyboard sends, until f0 14: the release of Ctrl. */
 void scenario_keys(void)
 {
-	uint8_t code = 0;
+	uint8_t before, code = 0;
 
 	/* Enable the keyboard, as drivers do; its answers are not scan codes. */
 	outb(KBD_COMMAND, 0xae);
 	print("ready\n");
-	while (code != 0x9d) {
-		if (!(inb(KBD_COMMAND) & 1))
+	do {
+		while (!(inb(KBD_COMMAND) & 1))
 			continue;
+		before = code;
 		code = inb(KBD_DATA);
 		print("%x\n", (unsigned long)code);
-	}
+	} while (before != 0xf0 || code != 0x14);
 }
 
 /* Every byte value, one by one, on both ports. */

@@ -189,6 +189,12 @@ class Client:
         self.connection = None
 
 
+def words(*command):
+    """A command as MOTE_CMD takes it (kernel-config/init/README.md)."""
+    plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:,@=-"
+    return "+".join("".join(c if c in plain else f"%{ord(c):02X}" for c in w) for w in command)
+
+
 class Monitor(mote.Mote):
     """`mote --api-sock SOCKET ARGS`, with a client. Listening when the constructor returns."""
 
@@ -208,11 +214,14 @@ class Monitor(mote.Mote):
         if machine:
             self.api.put("/machine-config", {"vcpu_count": 1, "mem_size_mib": 128, **machine})
 
-    def boot(self, command="@echo up", **kwargs):
-        """Starts a guest whose init runs a verb and then powers off."""
-        verb = "+".join(command.split(" "))
-        self.configure(boot_args=f"{BOOT_ARGS} MOTE_CMD={verb}", **kwargs)
+    def boot(self, *command, **kwargs):
+        """Starts a guest whose init runs a verb or a program and then powers off."""
+        self.configure(boot_args=f"{BOOT_ARGS} MOTE_CMD={words(*command or ('@echo', 'up'))}", **kwargs)
         self.api.start()
+
+    def shell(self, script, **kwargs):
+        """The same with a script."""
+        self.boot("sh", "-c", script, **kwargs)
 
     def close(self):
         self.api.close()

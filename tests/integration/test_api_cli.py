@@ -120,7 +120,7 @@ def test_ready_fd(tmp_path):
         os.close(theirs)
         told = mote.Stream(ours)
         told.wait_for(b"listening\n")
-        m.boot("@echo up")
+        m.boot("@echo", "up")
         told.wait_for(b"running\n")
         told.wait_for(b"booted\n")
         assert m.wait() == OK

@@ -88,8 +88,8 @@ def test_ctrl_a_d():
         t.out.wait_for(b"ready")
         t.type(CTRL_A + b"d")
         assert t.wait(20) == 0
-        assert t.out.text().replace(b"\r", b"").split()[-8:] == [
-            b"1d", b"38", b"e0", b"53", b"e0", b"d3", b"b8", b"9d"]
+        assert t.out.text().replace(b"\r", b"").split()[-11:] == [
+            b"14", b"11", b"e0", b"71", b"e0", b"f0", b"71", b"f0", b"11", b"f0", b"14"]
         assert t.restored()
 
 

@@ -96,7 +96,9 @@ static void reset_needs_the_right_command(void **state)
 
 static void ctrl_alt_del_arrives_once(void **state)
 {
-	static const uint8_t codes[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
+	static const uint8_t codes[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
+					 0x71, 0xf0, 0x11, 0xf0, 0x14 };
+	static const uint8_t translated[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
 	struct i8042 k = { 0 };
 	int irq = eventfd(0, EFD_NONBLOCK);
 	uint64_t n;
@@ -111,6 +113,14 @@ static void ctrl_alt_del_arrives_once(void **state)
 	assert_int_equal(i8042_ctrl_alt_del(&k), 0);
 	assert_int_equal(i8042_ctrl_alt_del(&k), 0);
 	assert_int_equal(i8042_ctrl_alt_del(&k), -ENOSPC);
+	while (in(&k, 4) & 1)
+		in(&k, 0);
+	out(&k, 4, 0x60); /* the guest wants translation */
+	out(&k, 0, 0x45);
+	assert_int_equal(i8042_ctrl_alt_del(&k), 0);
+	for (size_t i = 0; i < sizeof(translated); i++)
+		assert_int_equal(in(&k, 0), translated[i]);
+	assert_int_equal(in(&k, 4) & 1, 0);
 	i8042_release(&k);
 }
 
