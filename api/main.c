@@ -75,7 +75,7 @@ static void on_guest_booted(void *ctx)
 
 static const struct vm_fns vm_fns = { .ended = on_guest_end, .booted = on_guest_booted };
 
-/* ---- counters, every minute ------------------------------------------------------------------ */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static int timer_fd = -1;
 static struct ev_source timer_source;

@@ -80,6 +80,19 @@ static uint8_t status_of(int r)
 	}
 }
 
+static void count(struct blk_count *n, uint32_t type, uint64_t read, uint64_t written)
+{
+	if (type == VIRTIO_BLK_T_IN) {
+		n->read_count++;
+		n->read_bytes += read;
+	} else if (type == VIRTIO_BLK_T_OUT) {
+		n->write_count++;
+		n->write_bytes += written;
+	} else if (type == VIRTIO_BLK_T_FLUSH) {
+		n->flush_count++;
+	}
+}
+
 static uint32_t blk_one(struct virtio_dev *d, struct virtq_chain *c)
 {
 	struct blk *b = container_of(d, struct blk, dev);
@@ -99,8 +112,13 @@ static uint32_t blk_one(struct virtio_dev *d, struct virtq_chain *c)
 	}
 	status = (struct iov_span){ .iov = &tail, .nr = 1, .len = 1 };
 	r = iov_take(&out, &h, sizeof(h));
-	if (r == 0)
+	if (r == 0) {
+		uint64_t out_len = out.len;
+
 		r = execute(b, &h, &out, &in, &written);
+		if (r == 0)
+			count(&b->count, h.type, written, out_len);
+	}
 	if (r < 0 && r != -EOPNOTSUPP) {
 		d->stats.failures++;
 		log_guest("blk: request failed: %s", strerror(-r));
@@ -163,6 +181,7 @@ void blk_change(struct blk *b, const struct blk_file *file)
 	/* Requests are served whole on this thread: none is on its way in the old file. */
 	blk_file_close(&b->file);
 	b->file = *file;
+	b->count.update_count++;
 	vmmio_config_change(b->dev.transport, offsetof(struct virtio_blk_config, capacity),
 			    &capacity, sizeof(capacity));
 }

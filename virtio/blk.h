@@ -6,9 +6,18 @@
 #include "virtio/blk_file.h"
 #include "virtio/virtio_dev.h"
 
+/* Counters, loop thread; read by anybody. */
+struct blk_count {
+	uint64_t read_bytes, read_count;
+	uint64_t write_bytes, write_count;
+	uint64_t flush_count;
+	uint64_t update_count; /* times that the file was changed */
+};
+
 struct blk {
 	struct virtio_dev dev;
 	struct blk_file file;
+	struct blk_count count;
 	struct virtq_chain chain; /* the one being served */
 };
 

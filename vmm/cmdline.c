@@ -91,6 +91,22 @@ int cmdline_add_vector(char *buf, size_t size, const char *name, const char *con
 	return 0;
 }
 
+bool cmdline_has(const char *line, const char *word)
+{
+	size_t want = strlen(word);
+
+	while (*line) {
+		size_t len = strcspn(line, " ");
+
+		if (len == 2 && memcmp(line, "--", 2) == 0)
+			return false;
+		if (len == want && memcmp(line, word, len) == 0)
+			return true;
+		line += len + strspn(line + len, " ");
+	}
+	return false;
+}
+
 int cmdline_check(const char *text)
 {
 	for (const char *p = text; *p; p++) {

@@ -3,6 +3,7 @@
 #ifndef MOTE_VMM_CMDLINE_H
 #define MOTE_VMM_CMDLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/compiler.h"
@@ -20,6 +21,9 @@ int cmdline_add(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4) MUST_
  */
 int cmdline_add_vector(char *buf, size_t size, const char *name, const char *const *vector)
 	MUST_CHECK;
+
+/* Whether `word` stands in the line by itself, before what is for the guest's init ("--"). */
+bool cmdline_has(const char *line, const char *word);
 
 /* 0, or -EINVAL: the text has a byte that a kernel command line cannot carry (control, non-ASCII).
  */

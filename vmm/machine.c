@@ -41,6 +41,10 @@ static void replace_fd(int *fd, int with)
 
 void machine_release(struct machine *m)
 {
+	if (m->phase != MACHINE_NOT_STARTED) {
+		machine_gather(m); /* for the last time: the devices are about to go */
+		metrics_set_gather(NULL, NULL);
+	}
 	if (m->created)
 		vm_release(&m->vm);
 	m->created = false;
@@ -235,6 +239,7 @@ int machine_start(struct machine *m, struct err *e)
 		return r;
 	}
 	m->phase = MACHINE_RUNNING;
+	machine_attach_metrics(m);
 	return 0;
 }
 

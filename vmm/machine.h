@@ -14,6 +14,7 @@
 #include "vmm/config.h"
 #include "vmm/err.h"
 #include "vmm/evloop.h"
+#include "vmm/metrics.h"
 #include "vmm/settings.h"
 #include "vmm/vm.h"
 
@@ -35,6 +36,8 @@ struct machine {
 	struct vm_settings settings; /* what was asked for, for GET */
 	struct vm_config config;     /* the same with its files open */
 	int serial_fd;		     /* -1 = the console is standard input and output */
+	struct metrics_block block_metrics[VM_MAX_DRIVES];
+	struct metrics_net net_metrics[VM_MAX_NETS];
 	struct vm vm;
 };
 
@@ -79,6 +82,13 @@ int machine_set_serial(struct machine *m, const struct serial_settings *s, struc
 
 /* Builds and runs the guest. When it fails, everything may be changed and tried again. */
 int machine_start(struct machine *m, struct err *e) MUST_CHECK;
+
+/* Once the machine runs: its devices are counted, each by its name. */
+void machine_attach_metrics(struct machine *m);
+
+/* Copies what devices and vCPUs count into the metrics. `ctx` is the machine. Also in handlers of
+ * fatal signals. */
+void machine_gather(void *ctx);
 
 /* Pausing what is paused, and resuming what runs, are successes. */
 int machine_pause(struct machine *m, struct err *e) MUST_CHECK;

@@ -65,13 +65,17 @@ void vcpu_release(struct vcpu *v)
  * Port I/O. String instructions come as `count` accesses to one port, with their data one after
  * the other.
  */
-static void handle_io(const struct vcpu *v)
+static void handle_io(struct vcpu *v)
 {
 	const struct kvm_run *run = v->run;
 	uint8_t *data = (uint8_t *)v->run + run->io.data_offset;
 	uint16_t port = run->io.port;
 	uint8_t size = run->io.size;
 
+	if (run->io.direction == KVM_EXIT_IO_OUT)
+		v->count.io_out++;
+	else
+		v->count.io_in++;
 	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_write(v->pio, port, data, size);
@@ -84,10 +88,13 @@ static void handle_mmio(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
 
-	if (run->mmio.is_write)
+	if (run->mmio.is_write) {
+		v->count.mmio_write++;
 		bus_write(v->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
-	else
+	} else {
+		v->count.mmio_read++;
 		bus_read(v->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	}
 }
 
 static void log_failure(const struct vcpu *v)
@@ -137,7 +144,6 @@ static enum vcpu_end run_guest(struct vcpu *v)
 	while (!atomic_load_explicit(&v->stop, memory_order_acquire)) {
 		int r = ioctl(v->fd, KVM_RUN, 0);
 
-		v->exits++;
 		if (r < 0) {
 			if (errno == EINTR || errno == EAGAIN) {
 				if (v->run->immediate_exit)

@@ -31,6 +31,11 @@ struct vcpu_fns {
 	void (*parked)(void *ctx);
 };
 
+/* Exits by kind; the vCPU's thread writes, anybody reads. */
+struct vcpu_count {
+	uint64_t io_in, io_out, mmio_read, mmio_write;
+};
+
 struct vcpu {
 	unsigned int index;
 	int fd;
@@ -47,7 +52,7 @@ struct vcpu {
 	const struct bus *pio;
 	const struct vcpu_fns *fns;
 	void *ctx;
-	uint64_t exits; /* vCPU thread writes, anybody reads */
+	struct vcpu_count count;
 };
 
 /*

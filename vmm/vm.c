@@ -104,7 +104,7 @@ static int load(struct vm *vm, const struct vm_config *c, struct kernel_image *k
 		r = boot_write(m, k, &initrd, cmdline, e);
 	if (r == 0)
 		r = mptable_write(m, &vm->platform, e);
-	if (r == 0)
+	if (r == 0 && boot_has_acpi(cmdline))
 		r = acpi_write(m, &vm->platform, e);
 	return r;
 }

@@ -89,6 +89,17 @@ static void write_boot(struct fixture *x)
 	assert_string_equal(cmdline, CMDLINE);
 }
 
+static void noapic_hides_acpi(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_int_equal(boot_write(&x->m, &x->k, &x->initrd, "ro noapic", &x->e), 0);
+	assert_int_equal(get(x, PVH_INFO_GPA + 32, 8), 0);
+	x->k.protocol = BOOT_LINUX64;
+	assert_int_equal(boot_write(&x->m, &x->k, &x->initrd, "ro noapic", &x->e), 0);
+	assert_int_equal(get(x, ZERO_PAGE_GPA + 0x070, 8), 0);
+}
+
 static void assert_pvh_map(struct fixture *x, const struct range *want, size_t nr)
 {
 	const uint64_t map = get(x, PVH_INFO_GPA + 40, 8);
@@ -357,6 +368,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(pvh_start_info),
+		TEST(noapic_hides_acpi),
 		TEST(memory_maps),
 		TEST(memory_map_of_many_regions),
 		TEST(zero_page_for_an_elf_kernel),

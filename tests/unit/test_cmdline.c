@@ -75,9 +75,21 @@ static void only_printable_ascii_passes(void **state)
 	assert_int_equal(cmdline_check("\xc3\xa9"), -EINVAL);
 }
 
+static void words_are_found_by_themselves(void **state)
+{
+	(void)state;
+	assert_true(cmdline_has("noapic", "noapic"));
+	assert_true(cmdline_has("ro  noapic quiet", "noapic"));
+	assert_true(cmdline_has("ro noapic", "noapic"));
+	assert_false(cmdline_has("", "noapic"));
+	assert_false(cmdline_has("ro noapictimer xnoapic noapic=1", "noapic"));
+	assert_false(cmdline_has("ro -- noapic", "noapic"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_are_found_by_themselves),
 		cmocka_unit_test(words_are_joined_by_spaces),
 		cmocka_unit_test(the_last_byte_is_for_the_nul),
 		cmocka_unit_test(vectors_are_encoded),

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "vmm/cmdline.h"
 #include "vmm/util.h"
 #include "vmm/x86/layout.h"
 
@@ -169,7 +170,7 @@ static unsigned int memory_map(const struct gmem *m, struct mem_range *map)
 	return nr;
 }
 
-static void put_pvh(struct low_mem *w, const struct initrd_image *initrd)
+static void put_pvh(struct low_mem *w, const struct initrd_image *initrd, uint64_t rsdp)
 {
 	struct mem_range map[MEM_MAX];
 	const unsigned int nr = memory_map(w->m, map);
@@ -180,7 +181,7 @@ static void put_pvh(struct low_mem *w, const struct initrd_image *initrd)
 		.nr_modules = initrd->len ? 1 : 0,
 		.modlist_gpa = initrd->len ? PVH_MODLIST_GPA : 0,
 		.cmdline_gpa = CMDLINE_GPA,
-		.rsdp_gpa = RSDP_GPA,
+		.rsdp_gpa = rsdp,
 		.memmap_gpa = PVH_MEMMAP_GPA,
 		.memmap_entries = nr,
 	};
@@ -235,7 +236,7 @@ static uint32_t header32(const struct kernel_image *k, unsigned int off)
 }
 
 static void put_zero_page(struct low_mem *w, const struct kernel_image *k,
-			  const struct initrd_image *initrd)
+			  const struct initrd_image *initrd, uint64_t rsdp)
 {
 	zero(w, ZERO_PAGE_GPA, ZP_LEN);
 	if (k->setup_header_len)
@@ -250,7 +251,7 @@ static void put_zero_page(struct low_mem *w, const struct kernel_image *k,
 	put32(w, ZERO_PAGE_GPA + ZP_EXT_RAMDISK_SIZE, (uint32_t)(initrd->len >> 32));
 	/* Older kernels have other things at this offset, and search for the RSDP themselves. */
 	if (!k->setup_header_len || header16(k, ZP_VERSION) >= VERSION_WITH_RSDP)
-		put64(w, ZERO_PAGE_GPA + ZP_RSDP, RSDP_GPA);
+		put64(w, ZERO_PAGE_GPA + ZP_RSDP, rsdp);
 	put_e820(w);
 }
 
@@ -284,20 +285,26 @@ static int check_cmdline(const struct kernel_image *k, size_t len, struct err *e
 	return 0;
 }
 
+bool boot_has_acpi(const char *cmdline)
+{
+	return !cmdline_has(cmdline, "noapic");
+}
+
 int boot_write(const struct gmem *m, const struct kernel_image *k,
 	       const struct initrd_image *initrd, const char *cmdline, struct err *e)
 {
 	struct low_mem w = { .m = m };
 	const size_t len = strlen(cmdline);
+	const uint64_t rsdp = boot_has_acpi(cmdline) ? RSDP_GPA : 0;
 	int ret = check_cmdline(k, len, e);
 
 	if (ret < 0)
 		return ret;
 	put(&w, CMDLINE_GPA, cmdline, len + 1);
 	if (k->protocol == BOOT_PVH) {
-		put_pvh(&w, initrd);
+		put_pvh(&w, initrd, rsdp);
 	} else {
-		put_zero_page(&w, k, initrd);
+		put_zero_page(&w, k, initrd, rsdp);
 		put_page_tables(&w);
 		put(&w, BOOT_GDT_GPA, boot_gdt, sizeof(boot_gdt));
 	}

@@ -7,10 +7,19 @@
 #define MOTE_VMM_X86_BOOT_H
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 
 #include "vmm/err.h"
 #include "vmm/gmem.h"
 #include "vmm/loader.h"
+
+/*
+ * Whether a guest with this command line is to have ACPI tables. With "noapic", which firectl and
+ * firecracker-containerd pass, Linux leaves the I/O APIC alone; and as our ACPI is of the
+ * hardware-reduced kind, it takes the 8259 for missing, too, and its interrupts end in exceptions.
+ * Without ACPI it uses the 8259, which serves GSIs up to 15.
+ */
+bool boot_has_acpi(const char *cmdline);
 
 /*
  * Writes the command line (NUL-terminated, at most CMDLINE_MAX bytes with the NUL, else -E2BIG) and

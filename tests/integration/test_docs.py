@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents tell a reader to type is typed here."""
+import re
+import subprocess
+
+import mote
+
+
+def test_getting_started():
+    with open(f"{mote.REPO}/docs/getting-started.md", encoding="utf-8") as f:
+        blocks = re.findall(r"```sh\n(.*?)```", f.read(), re.DOTALL)
+    assert len(blocks) >= 7
+    # Only the tool's folder may differ from what a reader has.
+    script = "set -eu\n" + "".join(blocks).replace("$PWD/build", mote.BUILD)
+    done = subprocess.run(["bash", "-c", script], cwd=mote.REPO, capture_output=True, timeout=3 * mote.TIMEOUT,
+                          check=False)
+    said = done.stdout.decode()
+    assert done.returncode == 0, (said, done.stderr.decode())
+    assert '"mote_version"' in said
+    assert '"state":"Not started"' in said and '"state":"Running"' in said
+    assert "vcpu_count: 33, expected 1 to 32" in said
