@@ -2,11 +2,20 @@
 # bash completion for mote. The options come from the program itself, so that they cannot fall behind.
 _mote() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i
-	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run --help --version' -- "$cur")
+	if [[ ${COMP_WORDS[1]} != run ]] || ((COMP_CWORD == 1)); then
+		case $prev in
+		--api-sock | --config-file | --metadata | --log-path | --metrics-path | --seccomp-filter)
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			;;
+		--level) mapfile -t COMPREPLY < <(compgen -W 'Off Error Warning Info Debug Trace' -- "$cur") ;;
+		*)
+			mapfile -t COMPREPLY < <(compgen -W "$( ((COMP_CWORD > 1)) || echo run) $(
+				mote --help | sed -n 's/^ *\(--[a-z-]*\).*/\1/p')" -- "$cur")
+			;;
+		esac
 		return
 	fi
-	[[ ${COMP_WORDS[1]} == run ]] || return
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		# What follows "--" runs in the guest, whose files we do not see.
 		[[ ${COMP_WORDS[i]} == -- ]] && return
