@@ -367,7 +367,7 @@ def test_vsock_dial_of_the_sdk(tmp_path, rootfs):
         wait_for_socket(sock, client)
         client.put("/machine-config", {"mem_size_mib": 128, "vcpu_count": 1})
         client.put("/boot-source", {"kernel_image_path": mote.VMLINUX, "initrd_path": mote.INITRD, "boot_args":
-                                    "console=ttyS0 reboot=k panic=-1 quiet MOTE_CMD=@vsock-listen+10789"})
+                                    "console=ttyS0 reboot=k panic=-1 quiet MOTE_CMD=@vsock-echo+10789+1"})
         client.put("/vsock", {"guest_cid": 3, "uds_path": uds})
         client.put("/actions", {"action_type": "InstanceStart"})
         with dial(uds, 10789) as s:
