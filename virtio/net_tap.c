@@ -108,10 +108,11 @@ static int open_file(struct net_tap *t, const char *path, struct err *e)
 
 	t->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (t->fd < 0)
-		return err_sys(e, -errno, "tap %s", path);
+		return err_sys(e, -errno, "tap %.200s", path);
 	if (fstat(t->fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
 	    ioctl(t->fd, REQUEST(TUNSETIFF), &ifr) < 0)
-		return err_set(e, -EINVAL, "tap %s: expected the device file of a macvtap", path);
+		return err_set(e, -EINVAL, "tap %.200s: expected the device file of a macvtap",
+			       path);
 	return 0;
 }
 

@@ -50,7 +50,8 @@ def example(name, field, folder):
     known = {"kernel_image_path": mote.VMLINUX, "initrd_path": mote.INITRD, "path_on_host": mote.ROOTFS,
              "drive_id": "id1", "iface_id": "id1", "guest_mac": "06:00:AC:10:00:02",
              "serial_out_path": os.path.join(folder, "serial"), "log_path": os.path.join(folder, "log"),
-             "metrics_path": os.path.join(folder, "metrics"), "properties": {"zone": "a"}}
+             "metrics_path": os.path.join(folder, "metrics"), "uds_path": os.path.join(folder, "v.sock"),
+             "host_dev_name": f"t{os.getpid()}", "properties": {"zone": "a"}}
     if name in known:
         return known[name]
     if "enum" in field:
@@ -194,7 +195,7 @@ def boundaries(name, field):
         return ["00:00:00:00:00:00", "ff:FF:aA:09:10:fe"], ["", "06:00:AC:10:00", "06:00:AC:10:00:02:", "06-00-AC-10-00-02"]
     if kind == "string":
         low, high = field.get("minLength", 0), field["maxLength"]
-        right = ["/" + "a" * (high - 1)] if name.endswith("path") else ["a" * high]
+        right = ["/missing/" + "a" * (high - 9)] if name.endswith("path") or name == "host_dev_name" else ["a" * high]
         wrong = ["a" * (high + 1)] + ([""] if low else [])
         if "pattern" in field:
             wrong += ["a-b", "a b", "a/b", "\u00e9", "a\n"]

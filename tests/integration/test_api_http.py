@@ -367,15 +367,20 @@ def test_peer_that_does_not_read(monitor):
 
 
 def test_answers_that_do_not_fit_into_the_socket(monitor):
-    """Whichever of them is cut: the rest follows when the client reads."""
+    """Whichever of a round of the loop, which takes four requests, is cut: the rest follows when the client
+    reads. Answers are made large by drives with long names."""
+    path = "/" + "./" * 2000 + mote.ROOTFS.lstrip("/")
+    for i in range(18):
+        monitor.api.put(f"/drives/d{i}", {"drive_id": f"d{i}", "is_root_device": False, "path_on_host": path})
     with api.Connection(monitor.sock) as c:
-        for count in range(16, 64):
-            c.send(b"GET /metrics HTTP/1.1\r\n\r\n" * count)
-            for _ in range(count // 4 + 4):  # rounds of the loop, until all that fit were answered
-                monitor.api.state()
-            for _ in range(count):
-                assert "utc_timestamp_ms" in c.answer().body
-        assert c.buffer == b""
+        for small in range(4):
+            for large in range(1, 9):
+                c.send(GET_STATE * small + b"GET /vm/config HTTP/1.1\r\n\r\n" * large)
+                for _ in range(4):  # rounds, until all that fit were answered
+                    monitor.api.state()
+                for i in range(small + large):
+                    assert ("state" if i < small else "drives") in c.answer().body
+                assert c.buffer == b""
 
 
 def wait_quiet(seconds):
