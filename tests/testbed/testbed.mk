@@ -11,7 +11,11 @@ TESTBED_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Werror -Ws
 TESTBED_INIT_SRCS := $(sort $(wildcard $(TESTBED_SRC)/l1/*.c))
 
 .PHONY: testbed
-testbed: $(TESTBED)/vmlinux $(TESTBED)/l1.cpio
+testbed: $(TESTBED)/vmlinux $(TESTBED)/l1.cpio $(TESTBED)/qemu-system-x86_64
+
+$(TESTBED)/qemu-system-x86_64: deps/pins $(TESTBED_SRC)/build-qemu $(wildcard $(TESTBED_SRC)/patches/*.patch)
+	@echo "  QEMU    $@"
+	$(Q)$(TESTBED_SRC)/build-qemu $@
 
 $(TESTBED)/vmlinux $(TESTBED)/modules.cpio &: deps/pins $(TESTBED_SRC)/unpack-kernel \
 		$(TESTBED_SRC)/extract-vmlinux $(TESTBED_SRC)/modules
