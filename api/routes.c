@@ -5,8 +5,9 @@
 #include "api/metrics_out.h"
 #include "vmm/util.h"
 
-#define BOTH		(PHASE_BEFORE | PHASE_AFTER)
+#define BOTH (PHASE_BEFORE | PHASE_AFTER)
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): these are members of an initialiser, no expressions. */
 #define GET_COUNT(name) .count = &metrics.get_api_requests.name##_count
 #define PUT_COUNT(name)                                  \
 	.count = &metrics.put_api_requests.name##_count, \
@@ -14,6 +15,7 @@
 #define PATCH_COUNT(name)                                  \
 	.count = &metrics.patch_api_requests.name##_count, \
 	.fails = &metrics.patch_api_requests.name##_fails
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const struct route api_routes[] = {
 	{ HTTP_GET, "", BOTH, .answer = &object_instance, .handle = get_instance,

@@ -212,11 +212,8 @@ static void make_console(struct machine *m)
 		return;
 	console->out_fd = STDOUT_FILENO;
 	/* A job in the background leaves the terminal's keys to whoever is in front. */
-	if (!isatty(STDIN_FILENO)) {
+	if (!isatty(STDIN_FILENO) || (term_usable(STDIN_FILENO) && term_raw(STDIN_FILENO) == 0))
 		console->in_fd = STDIN_FILENO;
-	} else if (term_usable(STDIN_FILENO) && term_raw(STDIN_FILENO) == 0) {
-		console->in_fd = STDIN_FILENO;
-	}
 }
 
 int machine_start(struct machine *m, struct err *e)
