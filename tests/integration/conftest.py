@@ -3,10 +3,8 @@
 import fcntl
 import os
 import subprocess
-import sys
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 import mote
 
@@ -66,28 +64,6 @@ class Recorder:
 def pytest_configure(config):
     if RESULTS:
         config.pluginmanager.register(Recorder(RESULTS), "mote-recorder")
-
-
-def pytest_runtest_protocol(item, nextitem):
-    """In the testbed a test that failed is run again, at most twice, and that is said: QEMU 7.2's emulated CPUs
-    lose an interrupt or damage memory about once in 100 guests (tests/testbed/README.md). What fails
-    thrice is ours. With real KVM the first result counts."""
-    if not os.environ.get("MOTE_TESTBED"):
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    for tries in (1, 2):
-        failed = [r for r in reports if r.failed]
-        if not failed:
-            break
-        print(f"\nAGAIN {item.nodeid}: failed in the testbed, try {tries} of 3:\n"
-              f"{failed[0].longreprtext}", file=sys.__stdout__, flush=True)
-        item._initrequest()  # fresh fixtures
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
 
 
 @pytest.fixture(autouse=True)
