@@ -309,6 +309,7 @@ HANDLER(patch_vm)
 {
 	const struct vm_request *v = request;
 	bool pause = v->state == VM_STATE_PAUSED;
+	bool change = pause == (api->machine.phase == MACHINE_RUNNING);
 	uint64_t start_us = now_us();
 	uint64_t us;
 	int r;
@@ -316,6 +317,8 @@ HANDLER(patch_vm)
 	(void)answer;
 	r = pause ? machine_pause(&api->machine, e) : machine_resume(&api->machine, e);
 	us = now_us() - start_us;
+	if (r < 0 || !change)
+		return r;
 	metric_set(pause ? &metrics.latencies_us.pause_vm : &metrics.latencies_us.resume_vm, us);
 	metric_set(pause ? &metrics.latencies_us.vmm_pause_vm : &metrics.latencies_us.vmm_resume_vm,
 		   us);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/cmdline.h"
@@ -87,8 +88,15 @@ static int open_image(const char *what, const char *path, struct err *e)
 {
 	/* O_NONBLOCK: a FIFO by mistake must fail later, not wait here. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 
-	return fd < 0 ? err_sys(e, -errno, "%s %.200s", what, path) : fd;
+	if (fd < 0)
+		return err_sys(e, -errno, "%s %.200s", what, path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(e, -EINVAL, "%s %.200s: not a regular file", what, path);
+	}
+	return fd;
 }
 
 /*
