@@ -68,6 +68,13 @@ def pytest_configure(config):
         config.pluginmanager.register(Recorder(RESULTS), "mote-recorder")
 
 
+def pytest_make_parametrize_id(val):
+    """A test's name is a word of a line, also when its parameter is 50 KB of brackets."""
+    if isinstance(val, (bytes, str)):
+        return ascii(val).strip("b'\"").replace(" ", "_")[:40]
+    return None
+
+
 def pytest_runtest_protocol(item, nextitem):
     """In the testbed a test that failed is run once more, and that is said (AGAIN): emulated CPUs are still young in
     what they were mended for (tests/testbed/README.md), and a busy machine is slow. What fails twice is ours. With
