@@ -67,14 +67,11 @@ def failing_starts(folder, host_mib):
     kernel = {"kernel_image_path": VMLINUX, "initrd_path": INITRD}
     with open(VMLINUX, "rb") as f:
         half = sparse(folder / "half", 3 * MIB, f.read(3 * MIB))
-    os.mkfifo(folder / "fifo")
     machine = {"vcpu_count": 2, "mem_size_mib": 64}
     return [
         ({**kernel, "kernel_image_path": INITRD}, machine, f"kernel {INITRD}: not a kernel"),
         ({**kernel, "kernel_image_path": half}, machine, f"kernel {half}: "),
         ({**kernel, "kernel_image_path": sparse(folder / "empty", 0)}, machine, "kernel "),
-        ({**kernel, "kernel_image_path": str(folder)}, machine, f"kernel {folder}: not a regular file"),
-        ({**kernel, "kernel_image_path": str(folder / "fifo")}, machine, "kernel "),
         ({**kernel, "initrd_path": sparse(folder / "large", 100 * MIB)}, machine, f"initrd {folder}/large: "),
         ({**kernel, "initrd_path": str(folder / "empty")}, machine, f"initrd {folder}/empty: "),
         ({**kernel, "boot_args": "a" * 2040}, machine, "boot_args: with what is added longer than 2047 bytes"),
