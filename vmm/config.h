@@ -60,4 +60,10 @@ struct vm_config {
 	bool com2;			  /* the second port exists */
 };
 
+/*
+ * Closes its files, and leaves the rest as it is: once the VM runs, which has handles of its own,
+ * or when it is given up. May be called again.
+ */
+void vm_config_close(struct vm_config *c);
+
 #endif

@@ -49,16 +49,7 @@ void machine_release(struct machine *m)
 	if (m->created)
 		vm_release(&m->vm);
 	m->created = false;
-	for (unsigned int i = 0; i < m->config.nr_drives; i++)
-		blk_file_close(&m->config.drive[i].file);
-	for (unsigned int i = 0; i < m->config.nr_nets; i++)
-		net_tap_close(&m->config.net[i].tap);
-	if (m->config.has_vsock)
-		vsock_uds_close(&m->config.vsock);
-	m->config.nr_drives = m->config.nr_nets = 0;
-	m->config.has_vsock = false;
-	replace_fd(&m->config.kernel_fd, -1);
-	replace_fd(&m->config.initrd_fd, -1);
+	vm_config_close(&m->config);
 	replace_fd(&m->serial_fd, -1);
 }
 
@@ -244,6 +235,7 @@ int machine_start(struct machine *m, struct err *e)
 		return r;
 	}
 	m->phase = MACHINE_RUNNING;
+	vm_config_close(&m->config);
 	machine_attach_metrics(m);
 	return 0;
 }

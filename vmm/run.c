@@ -153,6 +153,7 @@ static int boot(struct run *run, struct err *e)
 	if (r == 0)
 		r = vm_start(&run->vm, e);
 	if (r == 0) {
+		vm_config_close(&run->config);
 		r = evloop_run(&run->loop);
 		vm_stop(&run->vm);
 		/* Now that nothing else is to be saved, a signal may end the wait for a reader. */
@@ -219,7 +220,7 @@ int run_main(int argc, char **argv, uint64_t start_ns)
 	}
 	if (r == 0)
 		r = boot(run, &e);
-	run_config_release(&run->config);
+	vm_config_close(&run->config);
 	evloop_release(&run->loop);
 	if (r < 0)
 		return fail(&e, status_of_failure(r));

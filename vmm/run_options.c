@@ -490,23 +490,6 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 	if (r == 0)
 		r = open_vsock(o, c, e);
 	if (r < 0)
-		run_config_release(c);
+		vm_config_close(c);
 	return r;
-}
-
-void run_config_release(struct vm_config *c)
-{
-	if (c->kernel_fd >= 0)
-		close(c->kernel_fd);
-	if (c->initrd_fd >= 0)
-		close(c->initrd_fd);
-	for (unsigned int i = 0; i < c->nr_drives; i++)
-		blk_file_close(&c->drive[i].file);
-	for (unsigned int i = 0; i < c->nr_nets; i++)
-		net_tap_close(&c->net[i].tap);
-	c->kernel_fd = c->initrd_fd = -1;
-	c->nr_drives = c->nr_nets = 0;
-	if (c->has_vsock)
-		vsock_uds_close(&c->vsock);
-	c->has_vsock = false;
 }

@@ -45,10 +45,8 @@ void run_options_help(void);
 
 /*
  * Opens what the options name and fills *c in. On failure *e is set and nothing stays open; on
- * success run_config_release closes the rest.
+ * success vm_config_close closes it.
  */
 int run_config(const struct run_options *o, struct vm_config *c, struct err *e) MUST_CHECK;
-
-void run_config_release(struct vm_config *c);
 
 #endif
