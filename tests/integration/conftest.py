@@ -76,16 +76,19 @@ def pytest_make_parametrize_id(val):
 
 
 def pytest_runtest_protocol(item, nextitem):
-    """In the testbed a test that failed is run once more, and that is said (AGAIN): emulated CPUs are still young in
-    what they were mended for (tests/testbed/README.md), and a busy machine is slow. What fails twice is ours. With
-    real KVM the first result counts."""
+    """In the testbed a test that failed is run again, at most twice, and that is said (AGAIN): emulated CPUs are still
+    young in what they were mended for (tests/testbed/README.md), and a busy machine is slow. What fails thrice is
+    ours. With real KVM the first result counts."""
     if not os.environ.get("MOTE_TESTBED"):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    failed = [r for r in reports if r.failed]
-    if failed:
-        print(f"\nAGAIN {item.nodeid}: failed in the testbed:\n{failed[0].longreprtext}", file=sys.__stdout__, flush=True)
+    for tries in (1, 2):
+        failed = [r for r in reports if r.failed]
+        if not failed:
+            break
+        print(f"\nAGAIN {item.nodeid}: failed in the testbed, try {tries} of 3:\n"
+              f"{failed[0].longreprtext}", file=sys.__stdout__, flush=True)
         item._initrequest()  # fresh fixtures
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
