@@ -205,7 +205,7 @@ def test_guest_that_cannot_start(tmp_path):
     assert b"not a kernel" in result.err
 
 
-def test_metadata_is_read_and_kept_for_later(tmp_path):
+def test_metadata_is_read_and_checked(tmp_path):
     data = tmp_path / "data.json"
     data.write_text('{"latest": {"meta-data": {"id": "x"}}}')
     assert ends("--no-api", "--config-file", config(tmp_path), "--metadata", data).status == OK
