@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -120,10 +121,9 @@ static ssize_t read_all(int fd, char *buf, size_t cap)
 	return (ssize_t)len;
 }
 
-const cJSON *json_parse_file(const char *what, const char *path, struct err *e)
+/* A whole file into the arena, which is emptied for it, with a NUL behind it; NULL with *e set. */
+static char *read_file(const char *what, const char *path, size_t *text_len, struct err *e)
 {
-	struct err why = { 0 };
-	const cJSON *tree;
 	ssize_t len;
 	char *text;
 	int fd;
@@ -149,8 +149,47 @@ const cJSON *json_parse_file(const char *what, const char *path, struct err *e)
 		err_set(e, -EFBIG, "%s %s: larger than %zu bytes", what, path, arena.max_len);
 		return NULL;
 	}
-	tree = parse(text, (size_t)len, &why);
+	text[len] = '\0';
+	*text_len = (size_t)len;
+	return text;
+}
+
+const cJSON *json_parse_file(const char *what, const char *path, struct err *e)
+{
+	struct err why = { 0 };
+	const cJSON *tree;
+	size_t len;
+	char *text = read_file(what, path, &len, e);
+
+	if (!text)
+		return NULL;
+	tree = parse(text, len, &why);
 	if (!tree)
 		err_set(e, why.code, "%s %s: %s", what, path, why.msg);
 	return tree;
+}
+
+char *json_copy_file(const char *what, const char *path, size_t max_len, struct err *e)
+{
+	struct err why = { 0 };
+	size_t len;
+	char *text = read_file(what, path, &len, e);
+
+	if (!text)
+		return NULL;
+	if (json_check(text, len, &why) < 0) {
+		err_set(e, why.code, "%s %s: %s", what, path, why.msg);
+		return NULL;
+	}
+	cJSON_Minify(text);
+	len = strlen(text);
+	if (len > max_len) {
+		err_set(e, -EFBIG, "%s %s: %zu bytes without spaces, expected at most %zu", what,
+			path, len, max_len);
+		return NULL;
+	}
+	text = strdup(text);
+	if (!text)
+		err_set(e, -ENOMEM, "%s %s: no memory for it", what, path);
+	return text;
 }

@@ -33,4 +33,10 @@ const cJSON *json_parse(const char *text, size_t len, struct err *e);
  */
 const cJSON *json_parse_file(const char *what, const char *path, struct err *e);
 
+/*
+ * Reads a whole file like json_parse_file, and returns its document as text without spaces, for the
+ * caller to free. NULL also when that is longer than `max_len` bytes.
+ */
+char *json_copy_file(const char *what, const char *path, size_t max_len, struct err *e);
+
 #endif

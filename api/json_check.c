@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json_check.h"
 
-#include "api/utf8.h"
 #include "vmm/mutants.h"
+#include "vmm/utf8.h"
 
 #include <errno.h>
 #include <stdbool.h>

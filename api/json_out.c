@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json_out.h"
 
-#include "api/utf8.h"
+#include "vmm/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>

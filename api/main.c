@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -157,14 +158,18 @@ static int apply_options(struct api *api, struct err *e)
 	return r;
 }
 
-static int check_metadata(const struct api *api, struct err *e)
+static int store_metadata(struct api *api, struct err *e)
 {
-	if (!api->options.metadata)
+	const char *path = api->options.metadata;
+
+	if (!path)
 		return 0;
-	if (!json_parse_file("metadata", api->options.metadata, e))
+	api->metadata = json_copy_file("metadata", path, api->options.mmds_limit, e);
+	if (!api->metadata)
 		return -EINVAL;
-	log_warn("metadata %s: " NOT_SUPPORTED ", the guest has no metadata service",
-		 api->options.metadata);
+	log_warn("metadata %s: %zu bytes kept, but this version has no service that shows them to "
+		 "the guest",
+		 path, strlen(api->metadata));
 	return 0;
 }
 
@@ -196,11 +201,13 @@ static enum api_exit prepare(struct api *api, uint64_t start_ns, struct err *e)
 		return API_EXIT_BAD_CONFIG;
 	log_info("Running Firecracker v" API_VERSION " (mote v" MOTE_VERSION ")");
 	if (signals_catch(api, e) < 0 || listen_for_clients(api, start_ns, e) < 0 ||
-	    json_init(max_u64(api->options.max_payload, FILE_MAX_LEN), e) < 0 ||
+	    json_init(max_u64(max_u64(api->options.max_payload, api->options.mmds_limit),
+			      FILE_MAX_LEN),
+		      e) < 0 ||
 	    flush_every_minute(api, e) < 0)
 		return API_EXIT_ERROR;
 	machine_create_ahead(&api->machine);
-	if (check_metadata(api, e) < 0)
+	if (store_metadata(api, e) < 0)
 		return API_EXIT_BAD_CONFIG;
 	if (!api->options.config_file)
 		return API_EXIT_OK;
@@ -229,6 +236,7 @@ static void release(struct api *api)
 		server_stop(api->server);
 	term_restore();
 	machine_release(&api->machine);
+	free(api->metadata);
 }
 
 static int run(struct api *api, uint64_t start_ns)

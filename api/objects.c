@@ -60,13 +60,14 @@ static const char *const huge_page_words[] = { [HUGE_PAGES_NONE] = "None",
 		  .help = "Whether two vCPUs each appear as threads of a core." },                \
 		{ "track_dirty_pages", FIELD_BOOL, rest, AT(machine_settings, track_dirty_pages), \
 		  .help = "Whether pages that the guest writes are tracked, for diff "            \
-			  "snapshots." },                                                         \
+			  "snapshots; no effect before there are any." },                         \
 		{ "cpu_template",                                                                 \
 		  FIELD_ENUM,                                                                     \
 		  FIELD_DEPRECATED | FIELD_ABSENT,                                                \
 		  AT(machine_settings, cpu_template),                                             \
 		  .words = cpu_templates,                                                         \
-		  .help = "Static CPU template; not given: as before." },                         \
+		  .help = "Static CPU template; not given: as before. Taken for old "             \
+			  "clients, without effect: the guest sees the host's processor." },      \
 		{ "huge_pages",                                                                   \
 		  FIELD_ENUM,                                                                     \
 		  rest,                                                                           \

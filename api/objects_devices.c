@@ -43,7 +43,9 @@ static const char *const cache_types[] = {
 static const char *const io_engines[] = { [IO_SYNC] = "Sync", [IO_ASYNC] = "Async", NULL };
 
 static const struct field drive_fields[] = {
-	{ "drive_id", FIELD_STRING, FIELD_REQUIRED | FIELD_ID, AT(drive_settings, drive_id),
+	/* The path of a request admits fewer characters; a configuration file's ids have no path.
+	 */
+	{ "drive_id", FIELD_STRING, FIELD_REQUIRED, AT(drive_settings, drive_id), .min = 1,
 	  .help = "Name of the drive in the API." },
 	{ "partuuid", FIELD_STRING, 0, AT(drive_settings, partuuid), .min = 1,
 	  .help = "Of a root device: the partition that holds the root file system." },
@@ -111,7 +113,7 @@ const struct object object_drive_update = {
 };
 
 static const struct field network_fields[] = {
-	{ "iface_id", FIELD_STRING, FIELD_REQUIRED | FIELD_ID, AT(network_settings, iface_id),
+	{ "iface_id", FIELD_STRING, FIELD_REQUIRED, AT(network_settings, iface_id), .min = 1,
 	  .help = "Name of the interface in the API." },
 	{ "host_dev_name", FIELD_STRING, FIELD_REQUIRED, AT(network_settings, host_dev_name),
 	  .min = 1, .help = "Tap device on the host, or a device file such as /dev/tap7." },

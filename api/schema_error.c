@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/schema_error.h"
 
-#include "api/utf8.h"
+#include "vmm/utf8.h"
 
 #include <errno.h>
 #include <math.h>

@@ -36,7 +36,8 @@ struct drive_config {
 };
 
 struct vm_config {
-	unsigned int nr_vcpus; /* 1 to MAX_VCPUS */
+	unsigned int nr_vcpus; /* 1 to MAX_VCPUS; with smt 1 or even */
+	bool smt;	       /* the guest sees pairs of vCPUs as threads of a core */
 	uint64_t mem_mib;
 	enum mem_backing backing;
 	enum load_mode load;

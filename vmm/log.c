@@ -14,6 +14,7 @@
 #include "vmm/metrics.h"
 #include "vmm/mutants.h"
 #include "vmm/nonblock.h"
+#include "vmm/utf8.h"
 #include "vmm/util.h"
 
 #define CUT	  "..."
@@ -215,6 +216,18 @@ static void show(char *to, unsigned char c)
 		memcpy(to + 1, (char[]){ 'x', digits[c >> 4], digits[c & 15] }, 3);
 }
 
+/* Messages repeat what strangers sent: a '?' stands for each byte that is no UTF-8. */
+static void scrub(char *msg, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t n = utf8_char(msg + i, len - i);
+
+		if (n == 0)
+			msg[i] = '?';
+		i += n ? n : 1;
+	}
+}
+
 /*
  * Escapes the `len` bytes of the message at l->len in place, from the end to the start as it grows,
  * and cuts what then exceeds `room`. `cut`: something is missing already.
@@ -237,6 +250,7 @@ static void finish_message(struct line *l, size_t len, size_t room, bool cut)
 		}
 		cut = true;
 	}
+	scrub(msg, kept);
 	l->len += grown;
 	for (char *to = msg + grown; kept > 0; show(to, (unsigned char)msg[kept])) {
 		kept--;

@@ -11,11 +11,11 @@
  *	2023-06-16T07:45:41.767987318 [vm7:fc_vcpu 0:WARN:vmm/vcpu.c:94] message
  *
  * with the local time, and level and origin only if wanted. A line is one write of at most
- * LOG_LINE_MAX bytes, nothing is kept back. Control characters are escaped ("\n", "\x1b"); what is
- * too long ends in "...". errno is left alone. In the contract's format no write waits for a
- *reader: lines that the target does not take are lost and counted (logger.missed_log_count), and
- *the line after one that was taken in part begins on a new line. SIGPIPE has to be ignored by the
- *caller.
+ * LOG_LINE_MAX bytes, nothing is kept back. Control characters are escaped ("\n", "\x1b"), bytes
+ * that are no UTF-8 become '?', and what is too long ends in "...". errno is left alone. In the
+ * contract's format no write waits for a reader: lines that the target does not take are lost and
+ * counted (logger.missed_log_count), and the line after one that was taken in part begins on a new
+ * line. SIGPIPE has to be ignored by the caller.
  *
  * Messages: any thread. Set-up: the loop's thread, before there are others.
  */

@@ -158,6 +158,7 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 	if (s->cpu_template != CPU_TEMPLATE_NONE)
 		log_warn("cpu_template: has no effect, the guest sees the host's processor");
 	m->config.nr_vcpus = s->vcpu_count;
+	m->config.smt = s->smt;
 	m->config.mem_mib = s->mem_size_mib;
 	m->config.backing = backing[s->huge_pages];
 	m->settings.machine = *s;

@@ -113,6 +113,7 @@ static int prepare_cpuid(struct vm *vm, struct err *e)
 {
 	struct cpuid_vm facts = {
 		.nr_vcpus = vm->platform.nr_vcpus,
+		.smt = vm->platform.smt,
 		.tsc_deadline = vm->kvm.tsc_deadline,
 	};
 	int khz;
@@ -200,6 +201,7 @@ int vm_build(struct vm *vm, const struct vm_config *c, struct err *e)
 	int r = vm->kvm.vm_fd < 0 ? kvm_create_vm(&vm->kvm, e) : 0;
 
 	vm->platform.nr_vcpus = c->nr_vcpus;
+	vm->platform.smt = c->smt;
 	if (r == 0)
 		r = memory_init(&vm->memory, c->mem_mib, c->backing, e);
 	if (r == 0)

@@ -421,7 +421,9 @@ def test_ids(client, collection, key, more):
     for wrong in ("a-b", "a.b", "%61", "a?b"):
         fault = client.refused("PUT", f"/{collection}/{wrong}", {key: "a", **more})
         assert fault == "API Resource IDs can only contain alphanumeric characters and underscores."
-    assert client.refused("PUT", f"/{collection}/a-b", {key: "a-b", **more}).startswith(f'{key}: "a-b", expected ')
+    fault = client.refused("PUT", f"/{collection}/a-b", {key: "a-b", **more})
+    assert fault == "API Resource IDs can only contain alphanumeric characters and underscores."
+    assert client.refused("PATCH", f"/{collection}/a-b", {key: "a-b"}).startswith(f'{key}: "a-b", expected ')
     for good in ("a", "A_9", "_", "x" * 64):
         answer = client.request("PUT", f"/{collection}/{good}", {key: good, **more})
         assert answer.status == 204 or "/missing/tap" in answer.fault, answer

@@ -287,6 +287,16 @@ def test_patch_drive(monitor, tmp_path):
     assert "size 6144\n" in ends_well(monitor)
 
 
+# ---- processors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smt, siblings", [(False, ["0", "1", "2", "3"]), (True, ["0-1", "0-1", "2-3", "2-3"])])
+def test_threads_of_a_core(monitor, smt, siblings):
+    """With smt, the guest takes pairs of vCPUs for the threads of a core."""
+    monitor.shell("cat /sys/devices/system/cpu/cpu?/topology/thread_siblings_list", vcpu_count=4, smt=smt)
+    assert ends_well(monitor).split()[-4:] == siblings
+
+
 # ---- ends ------------------------------------------------------------------------------------------
 
 

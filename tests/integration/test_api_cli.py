@@ -214,6 +214,26 @@ def test_metadata_is_read_and_checked(tmp_path):
     assert result.status == BAD_CONFIG and b"data.json" in result.err, result
 
 
+def test_metadata_is_kept_without_its_spaces_up_to_a_limit(tmp_path):
+    data = tmp_path / "data.json"
+    text = '{"a b": [1, 12345678901234567890, "\\" // x"]}'
+    data.write_text(f"\n  {text} \n\n")
+    short = len(text) - 3  # the spaces outside strings
+    for limit, enough in ((short, True), (short - 1, False)):
+        result = ends("--no-api", "--config-file", config(tmp_path), "--metadata", data, "--mmds-size-limit", str(limit))
+        assert result.status == (OK if enough else BAD_CONFIG), result
+        said = f"{data}: {short} bytes " + ("kept" if enough else f"without spaces, expected at most {limit}")
+        assert said.encode() in (result.out if enough else result.err), result
+
+
+def test_ids_of_a_file_are_free(tmp_path):
+    drives = [{"drive_id": i, "is_root_device": False, "path_on_host": mote.ROOTFS} for i in ("a-b", "\u00e9 \"\n")]
+    with Monitor(tmp_path, "--config-file", config(tmp_path, drives=drives)) as m:
+        assert [d["drive_id"] for d in m.api.get("/vm/config")["drives"]] == [d["drive_id"] for d in drives]
+        names = [f'block_{d["drive_id"]}' for d in drives]
+        assert set(names) <= set(m.api.get("/metrics"))
+
+
 # ---- messages ------------------------------------------------------------------------------------
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9} \[([^\]]*)\] (.*)")

@@ -193,6 +193,34 @@ static void caches(void **state)
 	assert_int_equal(leaf(0x8000001d, 3)->eax, 0x10163); /* five cores share it */
 }
 
+/* Pairs of vCPUs are threads of a core, which has the inner caches. */
+static void threads_of_a_core(void **state)
+{
+	(void)state;
+	NORMALISE(intel, 6, .smt = true);
+	assert_int_equal(leaf(0xb, 0)->eax, 1);
+	assert_int_equal(leaf(0xb, 0)->ebx, 2);
+	assert_int_equal(leaf(0xb, 0)->ecx, 0x100);
+	assert_int_equal(leaf(0x1f, 1)->eax, 3);
+	assert_int_equal(leaf(0x1f, 1)->ebx, 6);
+	assert_int_equal(leaf(1, 0)->ebx >> 16 & 0xff, 6);
+	assert_int_equal(leaf(4, 0)->eax, 0x0c004121); /* two ids share it, of four cores */
+	assert_int_equal(leaf(4, 3)->eax, 0x0c01c163); /* all eight share it */
+	NORMALISE(amd, 6, .smt = true);
+	assert_int_equal(leaf(0x8000001d, 0)->eax, 0x4121);
+	assert_int_equal(leaf(0x8000001d, 3)->eax, 0x14163);
+	assert_int_equal(leaf(0x80000008, 0)->ecx, 5 | 3 << 12);
+	for (unsigned int i = 0; i < 6; i++) {
+		cpuid_set_vcpu(&t, i);
+		assert_int_equal(leaf(0x8000001e, 0)->eax, i);
+		assert_int_equal(leaf(0x8000001e, 0)->ebx, 0x100 | i / 2);
+	}
+	NORMALISE(amd, 1, .smt = true); /* one vCPU is a core by itself */
+	assert_int_equal(leaf(0xb, 0)->ebx, 1);
+	assert_null(leaf(0x1f, 0));
+	assert_int_equal(leaf(0x8000001e, 0)->ebx, 0);
+}
+
 static void xsave_sizes_follow_from_the_components(void **state)
 {
 	(void)state;
@@ -343,6 +371,7 @@ int main(void)
 		cmocka_unit_test(other_leaves_are_passed_on),
 		cmocka_unit_test(topology),
 		cmocka_unit_test(caches),
+		cmocka_unit_test(threads_of_a_core),
 		cmocka_unit_test(xsave_sizes_follow_from_the_components),
 		cmocka_unit_test(xsave_drops_what_is_not_described),
 		cmocka_unit_test(frequencies),

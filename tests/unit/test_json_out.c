@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json_out.h"
-#include "api/utf8.h"
+#include "vmm/utf8.h"
 
 #include "tests/lib/unit.h"
 

@@ -61,6 +61,16 @@ static void lines_have_a_prefix(void **state)
 	assert_string_equal(captured(), "mote: disk a: gone\nmote: warning: 3 left\n");
 }
 
+static void no_utf8_no_bytes(void **state)
+{
+	(void)state;
+	capture();
+	log_warn("%s", "a\xff"
+		       "b\xc3\xa9\xc3"
+		       "c\xed\xa0\x80\xf0\x9f\x98\x80\xe2\x82");
+	assert_string_equal(captured(), "mote: warning: a?b\xc3\xa9?c???\xf0\x9f\x98\x80??\n");
+}
+
 static void control_characters_are_escaped(void **state)
 {
 	(void)state;
@@ -280,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_have_a_prefix),
+		cmocka_unit_test(no_utf8_no_bytes),
 		cmocka_unit_test(control_characters_are_escaped),
 		cmocka_unit_test(errno_stays),
 		cmocka_unit_test(long_lines_are_cut_and_end),

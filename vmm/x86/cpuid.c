@@ -198,10 +198,15 @@ static void hide_pmu(struct cpuid_table *t)
 		ent->ecx &= ~(A1_ECX_IBS | A1_ECX_PERFCTR);
 }
 
+static uint32_t threads(const struct cpuid_vm *vm)
+{
+	return vm->smt && vm->nr_vcpus > 1 ? 2 : 1;
+}
+
 /* Levels 1 and 2 of the caches belong to one core, what is further out to all. */
 static void set_caches(struct cpuid_table *t, const struct cpuid_vm *vm)
 {
-	const uint32_t ids = 1u << id_bits(vm->nr_vcpus);
+	const uint32_t ids = 1u << id_bits(vm->nr_vcpus), inner = threads(vm);
 
 	for (uint32_t i = 0; i < t->nent; i++) {
 		struct kvm_cpuid_entry2 *ent = &t->entries[i];
@@ -210,26 +215,27 @@ static void set_caches(struct cpuid_table *t, const struct cpuid_vm *vm)
 		if (ent->function == 4 && (ent->eax & 0x1f) != 0) {
 			/* Bits 31-26: APIC ids of cores less one; 25-14: of sharers less one. */
 			ent->eax &= 0x00003fffu;
-			ent->eax |= (ids - 1) << 26 | (outer ? ids - 1 : 0) << 14;
+			ent->eax |= (ids / inner - 1) << 26 | ((outer ? ids : inner) - 1) << 14;
 		} else if (ent->function == 0x8000001d && (ent->eax & 0x1f) != 0) {
 			ent->eax &= 0x00003fffu;
-			ent->eax |= (outer ? vm->nr_vcpus - 1 : 0) << 14;
+			ent->eax |= ((outer ? vm->nr_vcpus : inner) - 1) << 14;
 		}
 	}
 }
 
-/* Extended topology in the form of leaf 0xb: one thread per core, then all cores. */
-static void set_topology_leaf(struct cpuid_table *t, uint32_t leaf, unsigned int nr)
+/* Extended topology in the form of leaf 0xb: the threads of a core, then all of them. */
+static void set_topology_leaf(struct cpuid_table *t, uint32_t leaf, const struct cpuid_vm *vm)
 {
 	struct kvm_cpuid_entry2 ent = { .function = leaf,
 					.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-					.ebx = 1,
+					.eax = id_bits(threads(vm)),
+					.ebx = threads(vm),
 					.ecx = TOPO_TYPE_SMT };
 
 	set(t, &ent);
 	ent.index = 1;
-	ent.eax = id_bits(nr);
-	ent.ebx = nr;
+	ent.eax = id_bits(vm->nr_vcpus);
+	ent.ebx = vm->nr_vcpus;
 	ent.ecx = TOPO_TYPE_CORE | 1;
 	set(t, &ent);
 }
@@ -243,9 +249,9 @@ static void set_topology(struct cpuid_table *t, const struct cpuid_vm *vm)
 	drop_leaf(t, 0x1f);
 	drop_leaf(t, 0x80000026);
 	if (max >= 0xb)
-		set_topology_leaf(t, 0xb, vm->nr_vcpus);
+		set_topology_leaf(t, 0xb, vm);
 	if (max >= 0x1f)
-		set_topology_leaf(t, 0x1f, vm->nr_vcpus);
+		set_topology_leaf(t, 0x1f, vm);
 	if (!is_amd(t))
 		return;
 	ent = find(t, 0x80000001, 0);
@@ -253,13 +259,14 @@ static void set_topology(struct cpuid_table *t, const struct cpuid_vm *vm)
 		ent->ecx |= A1_ECX_CMP_LEGACY;
 	else if (ent)
 		ent->ecx &= ~A1_ECX_CMP_LEGACY;
-	/* Bits 7-0: cores less one, 15-12: bits of the APIC id. */
+	/* Bits 7-0: threads less one, 15-12: bits of the APIC id. */
 	ent = find(t, 0x80000008, 0);
 	if (ent)
 		ent->ecx = (vm->nr_vcpus - 1) | id_bits(vm->nr_vcpus) << 12;
-	/* One thread per core, one node; the ids are per vCPU. */
+	/* Bits 15-8: threads of a core less one. One node; the ids are per vCPU. */
 	if (max_ext >= 0x8000001e)
-		set(t, &(struct kvm_cpuid_entry2){ .function = 0x8000001e });
+		set(t, &(struct kvm_cpuid_entry2){ .function = 0x8000001e,
+						   .ebx = (threads(vm) - 1) << 8 });
 }
 
 /* How far n/d is from khz/LAPIC_KHZ, times d. */
@@ -431,9 +438,11 @@ void cpuid_set_vcpu(struct cpuid_table *t, unsigned int index)
 			ent->edx = index;
 			break;
 		case 0x8000001e:
-			/* Extended APIC id; in EBX the core, with one thread. */
+			/* Extended APIC id; in EBX the core, below its number of threads less one.
+			 */
 			ent->eax = index;
-			ent->ebx = index & 0xffu;
+			ent->ebx = (ent->ebx & 0xff00u) |
+				   (index / ((ent->ebx >> 8 & 0xffu) + 1) & 0xffu);
 			break;
 		default:
 			break;

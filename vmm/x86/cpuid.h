@@ -23,15 +23,16 @@ struct cpuid_table {
 /* Facts about the VM that the table depends on. */
 struct cpuid_vm {
 	unsigned int nr_vcpus;
+	bool smt;	   /* vCPUs 2n and 2n+1 are threads of one core; nr_vcpus is 1 or even */
 	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER: KVM does not report the bit by itself */
 	uint32_t tsc_khz;  /* 0 = unknown */
 };
 
 /*
  * Makes `t`, as KVM_GET_SUPPORTED_CPUID returned it, the same for all vCPUs: hypervisor bit, TSC
- * deadline timer, cache and core topology for `nr_vcpus` cores of one thread in one package, TSC
- * frequency, an XSAVE leaf whose sizes follow from its feature bits, no performance counters.
- * Done once for a VM.
+ * deadline timer, cache and core topology for `nr_vcpus` threads in one package, one or two of them
+ * a core, TSC frequency, an XSAVE leaf whose sizes follow from its feature bits, no performance
+ * counters. Done once for a VM.
  */
 void cpuid_normalise(struct cpuid_table *t, const struct cpuid_vm *vm);
 

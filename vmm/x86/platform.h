@@ -21,6 +21,7 @@ struct platform_virtio {
 
 struct platform {
 	unsigned int nr_vcpus; /* 1 to MAX_VCPUS; APIC ids are 0 to nr_vcpus - 1 */
+	bool smt;	       /* two vCPUs are a core */
 	bool com2;	       /* a second serial port exists */
 	unsigned int nr_virtio;
 	struct platform_virtio virtio[PLATFORM_MAX_VIRTIO];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Well-formed UTF-8 (Unicode 15, table 3-7), and text of strangers for messages. Any thread. */
-#ifndef MOTE_API_UTF8_H
-#define MOTE_API_UTF8_H
+#ifndef MOTE_VMM_UTF8_H
+#define MOTE_VMM_UTF8_H
 
 #include <stddef.h>
 

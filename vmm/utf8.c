@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/utf8.h"
+#include "vmm/utf8.h"
 
 #include <stdint.h>
 #include <stdio.h>
