@@ -46,7 +46,7 @@ TEST_CODE_tsan := $(TEST_CODE)
 
 TEST_LIB := tests/lib/guest.c tests/lib/driver.c tests/lib/board.c tests/lib/toy.c tests/lib/disk.c tests/lib/chain.c \
 	tests/lib/vguest.c tests/lib/nic.c
-TEST_LIB_unit := $(TEST_LIB) tests/lib/walker.c tests/lib/fault.c tests/lib/line_buffer.c
+TEST_LIB_unit := $(TEST_LIB) tests/lib/walker.c tests/lib/fault.c tests/lib/line_buffer.c tests/lib/scratch.c
 TEST_LIB_fuzz := $(TEST_LIB)
 TEST_LIB_race := $(TEST_LIB)
 TEST_LIB_tsan := $(TEST_LIB)

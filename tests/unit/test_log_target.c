@@ -2,6 +2,7 @@
 /* Where the contract's lines go: files, FIFOs, standard output; none of them makes anybody wait. */
 #include "vmm/log.h"
 
+#include "tests/lib/scratch.h"
 #include "tests/lib/unit.h"
 #include "vmm/metrics.h"
 
@@ -18,49 +19,18 @@
 #include <time.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/mote-log-XXXXXX";
-static char path[64];
+static const char *folder;
 
 static uint64_t missed(void)
 {
 	return metric_get(&metrics.logger.missed_log_count);
 }
 
-/* The file's contents; what is in a FIFO is taken out of it. */
-static const char *contents(void)
-{
-	static char text[262144];
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n;
-
-	assert_true(fd >= 0);
-	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)n;
-	close(fd);
-	text[len] = '\0';
-	return text;
-}
-
-/* Every test has a name of its own, and 10 s: a write that waits ends the program. */
-static int setup(void **state)
-{
-	static unsigned int nr;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/%u", dir, nr++);
-	alarm(10);
-	return 0;
-}
-
 static int teardown(void **state)
 {
-	(void)state;
-	alarm(0);
 	log_reset();
 	log_name_thread("main");
-	unlink(path);
-	return 0;
+	return scratch_teardown(state);
 }
 
 static void configure(bool level, bool origin)
@@ -96,27 +66,27 @@ static void lines_have_the_contracts_form(void **state)
 	char expected[128];
 
 	(void)state;
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	log_info("Listening on API socket (%s).", "/x");
-	assert_string_equal(after_time(contents()),
+	assert_string_equal(after_time(scratch_read()),
 			    "[anonymous-instance:main] Listening on API socket (/x).\n");
 	configure(true, false);
 	log_name_thread("fc_vcpu 0");
-	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(truncate(scratch_path, 0), 0);
 	log_warn("a\nb");
-	assert_string_equal(after_time(contents()), "[vm-7:fc_vcpu 0:WARN] a\\nb\n");
+	assert_string_equal(after_time(scratch_read()), "[vm-7:fc_vcpu 0:WARN] a\\nb\n");
 	configure(true, true);
-	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(truncate(scratch_path, 0), 0);
 	snprintf(expected, sizeof(expected), "[vm-7:fc_vcpu 0:DEBUG:%s:%d] x\n", __FILE__,
 		 __LINE__ + 1);
 	log_debug("x");
-	assert_string_equal(after_time(contents()), expected);
+	assert_string_equal(after_time(scratch_read()), expected);
 	configure(false, true);
-	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(truncate(scratch_path, 0), 0);
 	snprintf(expected, sizeof(expected), "[vm-7:fc_vcpu 0:%s:%d] guest: y\n", __FILE__,
 		 __LINE__ + 1);
 	log_guest("y");
-	assert_string_equal(after_time(contents()), expected);
+	assert_string_equal(after_time(scratch_read()), expected);
 }
 
 static void files_are_appended_to(void **state)
@@ -124,11 +94,11 @@ static void files_are_appended_to(void **state)
 	const char *text;
 
 	(void)state;
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	log_error("one");
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	log_error("two");
-	text = contents();
+	text = scratch_read();
 	assert_non_null(strstr(text, "one\n"));
 	assert_non_null(strstr(text, "two\n"));
 }
@@ -136,10 +106,10 @@ static void files_are_appended_to(void **state)
 static void a_fifo_needs_no_reader(void **state)
 {
 	(void)state;
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(mkfifo(scratch_path, 0600), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	log_error("nobody there");
-	assert_non_null(strstr(contents(), "nobody there\n"));
+	assert_non_null(strstr(scratch_read(), "nobody there\n"));
 }
 
 /* What a full FIFO does not take is counted; what it took are whole lines. */
@@ -150,20 +120,20 @@ static void a_full_fifo_loses_whole_lines(void **state)
 	const char *text;
 
 	(void)state;
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(mkfifo(scratch_path, 0600), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	errno = ENOTDIR;
 	for (unsigned int i = 0; i < 200; i++)
 		log_error("%0*u", 1000, i);
 	assert_int_equal(errno, ENOTDIR);
-	text = contents();
+	text = scratch_read();
 	for (const char *p = text; (p = strchr(p, '\n')); p++)
 		lines++;
 	assert_true(lines > 10 && lines < 200);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_int_equal(missed() - before, 200 - lines);
 	log_error("again");
-	assert_non_null(strstr(after_time(contents()), "again\n"));
+	assert_non_null(strstr(after_time(scratch_read()), "again\n"));
 }
 
 /* A disk that is full in the middle of a line: the next one starts by itself. */
@@ -174,7 +144,7 @@ static void a_torn_line_is_ended(void **state)
 	const char *text;
 
 	(void)state;
-	assert_int_equal(log_open(path, NULL), 0);
+	assert_int_equal(log_open(scratch_path, NULL), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	limit = (struct rlimit){ 40, old.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -183,7 +153,7 @@ static void a_torn_line_is_ended(void **state)
 	assert_int_equal(missed() - before, 1);
 	log_error("second");
 	log_error("third");
-	text = contents();
+	text = scratch_read();
 	assert_int_equal(text[40], '\n');
 	assert_non_null(strstr(after_time(text + 41), "second\n"));
 	assert_non_null(strstr(after_time(strchr(text + 41, '\n') + 1), "third\n"));
@@ -196,8 +166,8 @@ static void errors_name_the_path(void **state)
 	(void)state;
 	assert_int_equal(log_open("/tmp/no/such/file", &e), -ENOENT);
 	assert_string_equal(e.msg, "log file /tmp/no/such/file: No such file or directory");
-	assert_int_equal(log_open(dir, &e), -EISDIR);
-	assert_non_null(strstr(e.msg, dir));
+	assert_int_equal(log_open(folder, &e), -EISDIR);
+	assert_non_null(strstr(e.msg, folder));
 	assert_int_equal(log_open("/proc/version/x", &e), -ENOTDIR);
 	/* Not even root may write there. */
 	assert_true(log_open("/proc/self/nothing", &e) < 0);
@@ -229,20 +199,24 @@ static void standard_output_does_not_block(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(lines_have_the_contracts_form, setup, teardown),
-		cmocka_unit_test_setup_teardown(files_are_appended_to, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_fifo_needs_no_reader, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_full_fifo_loses_whole_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_torn_line_is_ended, setup, teardown),
-		cmocka_unit_test_setup_teardown(errors_name_the_path, setup, teardown),
-		cmocka_unit_test_setup_teardown(standard_output_does_not_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(lines_have_the_contracts_form, scratch_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(files_are_appended_to, scratch_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_fifo_needs_no_reader, scratch_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_fifo_loses_whole_lines, scratch_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_torn_line_is_ended, scratch_setup, teardown),
+		cmocka_unit_test_setup_teardown(errors_name_the_path, scratch_setup, teardown),
+		cmocka_unit_test_setup_teardown(standard_output_does_not_block, scratch_setup,
+						teardown),
 	};
 	int r;
 
 	signal(SIGXFSZ, SIG_IGN);
-	if (!mkdtemp(dir))
+	folder = scratch_begin();
+	if (!folder)
 		return 1;
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	rmdir(dir);
+	scratch_end();
 	return r;
 }

@@ -3,6 +3,7 @@
 
 #include "api/json.h"
 #include "api/metrics_out.h"
+#include "tests/lib/scratch.h"
 #include "tests/lib/unit.h"
 
 #include <errno.h>
@@ -14,48 +15,26 @@
 #include <time.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/mote-metrics-XXXXXX";
+static const char *folder;
 static struct metrics_settings settings;
-static char text[4 * METRICS_OUT_MAX];
 
 static int setup(void **state)
 {
-	static unsigned int nr;
-
-	(void)state;
+	scratch_setup(state);
 	memset(&settings, 0, sizeof(settings));
-	snprintf(settings.metrics_path, sizeof(settings.metrics_path), "%s/%u", dir, nr++);
-	alarm(10); /* a write that waits ends the program */
+	snprintf(settings.metrics_path, sizeof(settings.metrics_path), "%s", scratch_path);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
-	alarm(0);
 	metrics_out_close();
-	unlink(settings.metrics_path);
-	return 0;
+	return scratch_teardown(state);
 }
 
 static void open_out(void)
 {
 	assert_int_equal(metrics_out_open(&settings, "vm-\"7\"", NULL), 0);
-}
-
-/* Takes what is in the FIFO. */
-static const char *drain(void)
-{
-	int fd = open(settings.metrics_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n;
-
-	assert_true(fd >= 0);
-	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)n;
-	close(fd);
-	text[len] = '\0';
-	return text;
 }
 
 static const cJSON *parse(const char *line)
@@ -73,12 +52,12 @@ static const cJSON *flushed(void)
 {
 	size_t len;
 
-	assert_int_equal(truncate(settings.metrics_path, 0), 0);
+	assert_int_equal(truncate(scratch_path, 0), 0);
 	assert_int_equal(metrics_out_flush(), 0);
-	drain();
-	len = strlen(text);
-	assert_true(len > 0 && strchr(text, '\n') == text + len - 1);
-	return parse(text);
+	scratch_read();
+	len = strlen(scratch_text);
+	assert_true(len > 0 && strchr(scratch_text, '\n') == scratch_text + len - 1);
+	return parse(scratch_text);
 }
 
 static uint64_t number(const cJSON *o, const char *group, const char *part, const char *name)
@@ -175,8 +154,8 @@ static void counters_are_deltas_and_values_are_not(void **state)
 	assert_int_equal(number(o, "get_api_requests", NULL, "mmds_count"), 3);
 	assert_int_equal(number(o, "latencies_us", NULL, "pause_vm"), 1234);
 	metric_add(&metrics.get_api_requests.mmds_count, 2);
-	assert_true(metrics_out_current(text, sizeof(text)) > 0);
-	o = parse(text);
+	assert_true(metrics_out_current(scratch_text, sizeof(scratch_text)) > 0);
+	o = parse(scratch_text);
 	assert_int_equal(number(o, "get_api_requests", NULL, "mmds_count"), 5);
 	o = flushed();
 	assert_int_equal(number(o, "get_api_requests", NULL, "mmds_count"), 2);
@@ -193,10 +172,10 @@ static void lost_lines_lose_no_counts(void **state)
 	const cJSON *o;
 
 	(void)state;
-	assert_int_equal(mkfifo(settings.metrics_path, 0600), 0);
+	assert_int_equal(mkfifo(scratch_path, 0600), 0);
 	open_out();
 	assert_int_equal(metrics_out_flush(), 0);
-	drain();
+	scratch_read();
 	errno = ENOTDIR;
 	for (unsigned int i = 0; i < 50; i++) {
 		metric_add(&metrics.get_api_requests.mmds_count, 1);
@@ -204,18 +183,19 @@ static void lost_lines_lose_no_counts(void **state)
 	}
 	assert_int_equal(errno, ENOTDIR);
 	assert_true(lost > 20 && lost < 50);
-	drain();
+	scratch_read();
 	/* All whole lines; one that was torn is no document. */
-	for (char *line = strtok_r(text, "\n", &last); line; line = strtok_r(NULL, "\n", &last)) {
+	for (char *line = strtok_r(scratch_text, "\n", &last); line;
+	     line = strtok_r(NULL, "\n", &last)) {
 		if (line[strlen(line) - 1] == '}' && line[strlen(line) - 2] == '}')
 			sum += number(parse(line), "get_api_requests", NULL, "mmds_count");
 	}
 	assert_int_equal(sum, 50 - lost);
 	assert_int_equal(metrics_out_flush(), 0);
-	drain();
-	if (text[0] == '\n') /* behind the torn one */
-		memmove(text, text + 1, strlen(text));
-	o = parse(text);
+	scratch_read();
+	if (scratch_text[0] == '\n') /* behind the torn one */
+		memmove(scratch_text, scratch_text + 1, strlen(scratch_text));
+	o = parse(scratch_text);
 	assert_int_equal(number(o, "get_api_requests", NULL, "mmds_count"), lost);
 	assert_int_equal(number(o, "logger", NULL, "missed_metrics_count"), lost);
 }
@@ -328,8 +308,8 @@ static void opened_once(void **state)
 	assert_int_equal(metrics_out_open(&settings, "x", &e), -EEXIST);
 	assert_non_null(strstr(e.msg, "Reinitialization of metrics not allowed."));
 	metrics_out_flush_fatal();
-	parse(drain());
-	assert_int_equal(metrics_out_current(text, 100), -ENOSPC);
+	parse(scratch_read());
+	assert_int_equal(metrics_out_current(scratch_text, 100), -ENOSPC);
 }
 
 static void errors_name_the_path(void **state)
@@ -340,7 +320,7 @@ static void errors_name_the_path(void **state)
 	(void)state;
 	assert_int_equal(metrics_out_open(&s, "x", &e), -ENOENT);
 	assert_string_equal(e.msg, "metrics file /tmp/no/such/file: No such file or directory");
-	snprintf(s.metrics_path, sizeof(s.metrics_path), "%s", dir);
+	snprintf(s.metrics_path, sizeof(s.metrics_path), "%s", folder);
 	assert_int_equal(metrics_out_open(&s, "x", &e), -EISDIR);
 	open_out(); /* a failure was no initialization */
 }
@@ -362,9 +342,10 @@ int main(void)
 	};
 	int r;
 
-	if (!mkdtemp(dir) || json_init(METRICS_OUT_MAX, NULL) < 0)
+	folder = scratch_begin();
+	if (!folder || json_init(METRICS_OUT_MAX, NULL) < 0)
 		return 1;
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	rmdir(dir);
+	scratch_end();
 	return r;
 }
