@@ -27,13 +27,9 @@
 
 static void raise_irq(struct vmmio *t, uint32_t bit)
 {
-	uint64_t one = 1;
-
 	/* Release: the guest that sees the bit must see what it announces. */
 	atomic_fetch_or_explicit(&t->interrupt_status, bit, memory_order_release);
-	/* It fails only when 2^64 - 1 interrupts are pending. */
-	if (write(t->irq_fd, &one, sizeof(one)) < 0)
-		return;
+	t->host.interrupt(t->host.ctx, t->host.line);
 }
 
 static void guest_fault(struct vmmio *t)
@@ -519,6 +515,7 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 	memset(t, 0, sizeof(*t));
 	t->dev = d;
 	t->loop = host->loop;
+	t->host = *host;
 	pthread_mutex_init(&t->lock, NULL);
 	for (unsigned int q = 0; q < VIRTIO_MAX_QUEUES; q++)
 		t->kick[q].fd = -1;
@@ -538,7 +535,6 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 			return r;
 		}
 	}
-	t->irq_fd = host->irq_fd;
 	d->transport = t;
 	d->mem = host->mem;
 	rate_limit_init(&d->limit, t->loop, on_limit, d);
@@ -549,7 +545,6 @@ void vmmio_release(struct vmmio *t)
 {
 	stop_device(t);
 	close_kicks(t);
-	close(t->irq_fd);
 	rate_limit_release(&t->dev->limit);
 	if (t->dev->ops->release)
 		t->dev->ops->release(t->dev);

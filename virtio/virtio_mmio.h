@@ -37,7 +37,10 @@ struct vmmio_state {
 struct vmmio_host {
 	const struct gmem *mem;
 	struct evloop *loop;
-	int irq_fd; /* eventfd, bound to the device's GSI; taken over by vmmio_init */
+	/* Raises the edge-triggered interrupt `line`, at once. Loop thread. */
+	void (*interrupt)(void *ctx, uint32_t line);
+	void *ctx;
+	uint32_t line;
 };
 
 /* The doorbell of one queue. */
@@ -51,7 +54,7 @@ struct vmmio_kick {
 struct vmmio {
 	struct virtio_dev *dev;
 	struct evloop *loop;
-	int irq_fd;
+	struct vmmio_host host;
 	struct vmmio_kick kick[VIRTIO_MAX_QUEUES];
 	_Atomic uint32_t interrupt_status;
 	_Atomic uint64_t register_faults; /* accesses that the specification forbids */
@@ -61,8 +64,8 @@ struct vmmio {
 };
 
 /*
- * Joins `d` and the transport. On success takes over host->irq_fd, creates the kick eventfds and
- * watches them; -errno otherwise, with nothing taken. Builder thread.
+ * Joins `d` and the transport. Creates the kick eventfds and watches them; -errno otherwise, with
+ * nothing held. Builder thread.
  */
 int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *host) MUST_CHECK;
 

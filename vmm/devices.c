@@ -144,6 +144,13 @@ static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t g
 	return 0;
 }
 
+static void interrupt(void *ctx, uint32_t line)
+{
+	const struct vm *vm = ctx;
+
+	kvm_pulse(&vm->kvm, line);
+}
+
 /*
  * Puts a prepared device into the machine: transport, window, interrupt. From here on the
  * transport releases it; when this fails before, the device is released here.
@@ -156,22 +163,17 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 		.len = VIRTIO_MMIO_LEN,
 		.gsi = GSI_VIRTIO_FIRST + i,
 	};
-	struct vmmio_host host = { .mem = &vm->memory.gmem, .loop = vm->loop };
-	int r;
+	struct vmmio_host host = { .mem = &vm->memory.gmem,
+				   .loop = vm->loop,
+				   .interrupt = interrupt,
+				   .ctx = vm,
+				   .line = at.gsi };
+	int r = vmmio_init(&slot->transport, d, &host);
 
-	host.irq_fd = kvm_irqfd(&vm->kvm, at.gsi, e);
-	r = host.irq_fd;
-	if (r >= 0) {
-		r = vmmio_init(&slot->transport, d, &host);
-		if (r < 0) {
-			close(host.irq_fd);
-			err_sys(e, r, "%s device", d->ops->name);
-		}
-	}
 	if (r < 0) {
 		if (d->ops->release)
 			d->ops->release(d);
-		return r;
+		return err_sys(e, r, "%s device", d->ops->name);
 	}
 	vm->platform.virtio[i] = at;
 	vm->platform.nr_virtio = vm->nr_devices = i + 1;

@@ -173,6 +173,16 @@ int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e)
 	return fd;
 }
 
+void kvm_pulse(const struct kvm *k, uint32_t gsi)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = 1 };
+
+	/* With interrupt controllers in the kernel and a GSI of theirs, it does not fail. */
+	kvm_ioctl(k->vm_fd, KVM_IRQ_LINE, (unsigned long)&line);
+	line.level = 0;
+	kvm_ioctl(k->vm_fd, KVM_IRQ_LINE, (unsigned long)&line);
+}
+
 int kvm_ioeventfd(const struct kvm *k, int fd, uint64_t gpa, uint32_t value, struct err *e)
 {
 	struct kvm_ioeventfd io = {

@@ -46,6 +46,12 @@ int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva,
 /* A new eventfd whose writes raise `gsi` (edge-triggered); the caller owns it. */
 int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e) MUST_CHECK;
 
+/*
+ * Raises `gsi` (edge-triggered) before it returns. An irqfd only begins to: for lines of the IOAPIC
+ * KVM hands each signal of it to a kernel thread. Any thread.
+ */
+void kvm_pulse(const struct kvm *k, uint32_t gsi);
+
 /* A 32-bit guest write of `value` to `gpa` signals the eventfd `fd`, without leaving KVM. */
 int kvm_ioeventfd(const struct kvm *k, int fd, uint64_t gpa, uint32_t value, struct err *e)
 	MUST_CHECK;

@@ -15,6 +15,15 @@ static void on_end(void *ctx, uint32_t events)
 	evloop_stop(ctx);
 }
 
+static void count_irq(void *ctx, uint32_t line)
+{
+	const struct board *b = ctx;
+	uint64_t one = 1;
+
+	(void)line;
+	REQUIRE(write(b->irq_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+}
+
 void board_init(struct board *b, struct virtio_dev *d)
 {
 	struct vmmio_host host;
@@ -26,7 +35,9 @@ void board_init(struct board *b, struct virtio_dev *d)
 	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	REQUIRE(b->irq_fd >= 0 && b->end_fd >= 0);
-	host = (struct vmmio_host){ .mem = &b->g.mem, .loop = &b->loop, .irq_fd = b->irq_fd };
+	host = (struct vmmio_host){
+		.mem = &b->g.mem, .loop = &b->loop, .interrupt = count_irq, .ctx = b
+	};
 	REQUIRE(vmmio_init(&b->t, d, &host) == 0);
 	REQUIRE(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0);
 }
@@ -38,6 +49,7 @@ void board_release(struct board *b)
 	vmmio_release(&b->t);
 	ev_del(&b->loop, &b->end_source);
 	close(b->end_fd);
+	close(b->irq_fd);
 	evloop_release(&b->loop);
 	guest_release(&b->g);
 }
