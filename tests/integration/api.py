@@ -214,9 +214,9 @@ class Monitor(mote.Mote):
         if machine:
             self.api.put("/machine-config", {"vcpu_count": 1, "mem_size_mib": 128, **machine})
 
-    def boot(self, *command, **kwargs):
+    def boot(self, *command, append="", **kwargs):
         """Starts a guest whose init runs a verb or a program and then powers off."""
-        self.configure(boot_args=f"{BOOT_ARGS} MOTE_CMD={words(*command or ('@echo', 'up'))}", **kwargs)
+        self.configure(boot_args=f"{BOOT_ARGS} {append} MOTE_CMD={words(*command or ('@echo', 'up'))}", **kwargs)
         self.api.start()
 
     def shell(self, script, **kwargs):

@@ -301,10 +301,18 @@ def test_threads_of_a_core(monitor, smt, siblings):
 
 
 def test_send_ctrl_alt_del(monitor):
-    """A guest that reads its keyboard gets the keys (and ends by them); our kernel has no driver for it, and the
-    request is refused when no more of them fit."""
+    """A guest that reads its keyboard gets the keys, and ends by them."""
     monitor.configure(boot_args="MOTE_CMD=keys", kernel=mote.guest_file("tiny.elf"), initrd=mote.INITRD_MIN)
     monitor.api.start()
+    monitor.api.put("/actions", {"action_type": "SendCtrlAltDel"})
+    ends_well(monitor)
+
+
+@pytest.mark.parametrize("words", ["", "acpi=off", "noapic"])
+def test_ctrl_alt_del_of_our_kernel(monitor, words):
+    """It has no keyboard, but a patch that knows these keys, and restarts."""
+    monitor.shell("echo ready; sleep 1000", append=words)
+    monitor.out.wait_for(b"ready")
     monitor.api.put("/actions", {"action_type": "SendCtrlAltDel"})
     ends_well(monitor)
 
@@ -319,7 +327,8 @@ def test_ctrl_alt_del_of_debian(monitor):
 
 def test_ctrl_alt_del_that_nobody_reads(monitor):
     press = {"action_type": "SendCtrlAltDel"}
-    monitor.boot("@hold")
+    monitor.configure(boot_args="MOTE_CMD=spin", kernel=mote.guest_file("tiny.elf"), initrd=mote.INITRD_MIN)
+    monitor.api.start()
     answers = [monitor.api.request("PUT", "/actions", press).status for _ in range(10)]
     assert answers == sorted(answers) and set(answers) == {204, 400}
     assert monitor.api.refused("PUT", "/actions", press) == "SendCtrlAltDel: the guest does not read its keyboard"

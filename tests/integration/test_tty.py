@@ -93,6 +93,15 @@ def test_ctrl_a_d():
         assert t.restored()
 
 
+def test_ctrl_a_d_restarts_our_kernel():
+    """Which ends the monitor, since a restart does."""
+    with Terminal("run", "--", "sh", "-c", "echo ready; sleep 1000") as t:
+        t.out.wait_for(b"ready")
+        t.type(CTRL_A + b"d")
+        assert t.wait(20) == NO_STATUS
+        assert t.restored()
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_signal(signum):
     with hanging() as t:
