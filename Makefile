@@ -48,12 +48,16 @@ TRAP := -fsanitize=bounds,signed-integer-overflow,shift
 MOTE_SRCS := $(sort $(wildcard vmm/*.c vmm/x86/*.c virtio/*.c api/*.c))
 DEP_OBJS := $(DEP_C:$(DEP_SRC)/%.c=$(BUILD)/obj/deps/%.o)
 MOTE_OBJS := $(MOTE_SRCS:%.c=$(BUILD)/obj/%.o) $(DEP_OBJS)
+JAILER_SRCS := $(sort $(wildcard jailer/*.c)) vmm/err.c vmm/options.c
+JAILER_OBJS := $(JAILER_SRCS:%.c=$(BUILD)/obj/%.o)
 
 $(BUILD)/obj/virtio/%.o: CFLAGS_TRAP := $(TRAP)
 $(BUILD)/obj/api/%.o: CFLAGS_TRAP := $(TRAP)
+# Namespaces are no part of what musl shows by default.
+$(BUILD)/obj/jailer/%.o: CFLAGS_TRAP := $(TRAP) -D_GNU_SOURCE=
 
 # Rewritten only when its contents change, so that new flags rebuild and nothing else does.
-FLAGS_NOW := $(CC_MUSL) $(CFLAGS_MOTE) $(TRAP) $(LDFLAGS_MOTE) $(MOTE_SRCS)
+FLAGS_NOW := $(CC_MUSL) $(CFLAGS_MOTE) $(TRAP) $(LDFLAGS_MOTE) $(MOTE_SRCS) $(JAILER_SRCS)
 $(BUILD)/obj/flags: force
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
@@ -73,9 +77,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags | $(DEP_HDRS)
 # Frames grow where the linker inlines start-up code into main, whose stack is large; every function
 # by itself was held to 4096 bytes. The symbols stay beside the program, where gdb finds them.
 $(BUILD)/mote: $(MOTE_OBJS)
+$(BUILD)/mote-jailer: $(JAILER_OBJS)
+$(BUILD)/mote $(BUILD)/mote-jailer:
 	@echo "  LINK    $@"
 	$(Q)$(CC_MUSL) $(CFLAGS_MOTE) -Wframe-larger-than=16384 $(LDFLAGS_MOTE) -o $@.unstripped \
-		$(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o $(MOTE_OBJS) $(MUSL_LIB)/crtn.o
+		$(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o $^ $(MUSL_LIB)/crtn.o
 	$(Q)if readelf -lW $@.unstripped | grep -q INTERP; then \
 		echo "$@: asks for a loader, expected a static-pie program" >&2; exit 1; fi
 	$(Q)$(OBJCOPY) --only-keep-debug $@.unstripped $@.debug
@@ -83,9 +89,9 @@ $(BUILD)/mote: $(MOTE_OBJS)
 	$(Q)$(OBJCOPY) --add-gnu-debuglink=$@.debug $@.tmp
 	$(Q)mv $@.tmp $@ && rm $@.unstripped
 
--include $(MOTE_OBJS:.o=.d)
+-include $(MOTE_OBJS:.o=.d) $(JAILER_OBJS:.o=.d)
 
-compile: $(BUILD)/mote
+compile: $(BUILD)/mote $(BUILD)/mote-jailer
 
 # ---- the folders' own rules ---------------------------------------------------------------------
 

@@ -7,6 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A value whose name ends in "..." may be given again. */
+static bool repeats(const struct option_row *row)
+{
+	size_t len = row->arg ? strlen(row->arg) : 0;
+
+	return len > 3 && strcmp(row->arg + len - 3, "...") == 0;
+}
+
 static const struct option_row *find(const struct option_row *table, size_t nr, const char *name,
 				     size_t len)
 {
@@ -38,7 +46,7 @@ int options_parse(const struct option_row *table, size_t nr, int argc, char **ar
 		row = find(table, nr, name, len);
 		if (!row)
 			return err_set(e, -EINVAL, "option '%s' is not known (see --help)", word);
-		if (seen[row - table])
+		if (seen[row - table] && !repeats(row))
 			return err_set(e, -EINVAL, "option '--%s' was given more than once",
 				       row->name);
 		seen[row - table] = true;
