@@ -116,7 +116,8 @@ static int open_delegated(struct hierarchy *h, const char *path, struct err *e)
 static int open_hierarchy(struct hierarchy *h, const struct jail_options *o, int proc,
 			  const char *controller, struct err *e)
 {
-	char text[TEXT_MAX], own[CGROUP_PATH_MAX / 2] = "/", home[CGROUP_PATH_MAX * 2];
+	static char text[TEXT_MAX];
+	char own[CGROUP_PATH_MAX / 2] = "/", home[CGROUP_PATH_MAX * 2];
 	int self, r;
 
 	if (h->top_fd >= 0)

@@ -124,10 +124,11 @@ static int enter(struct walk *w, const char *name, struct err *e)
 
 static int walk_trusted(const char *path, unsigned int *made, bool *missing, struct err *e)
 {
-	struct walk w = { .made = made };
+	static struct walk w; /* too large for a stack */
 	char cwd[JAIL_PATH_MAX] = "";
 	int r = 0;
 
+	w = (struct walk){ .made = made };
 	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
 		return err_sys(e, -errno, "the working directory");
 	if ((size_t)snprintf(w.todo, sizeof(w.todo), "%s/%s", cwd, path) >= sizeof(w.todo))

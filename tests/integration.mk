@@ -31,3 +31,17 @@ $(INTEGRATION)/tiny.elf: $(TINY_SRCS) $(wildcard tests/guest/*.h) tests/integrat
 	@echo "  CC      $@"
 	$(Q)$(TEST_CC) $(TINY_FLAGS) -Wl,--build-id=none,-Ttext-segment=0x200000,-z,noexecstack,-z,norelro \
 		-o $@ $(TINY_SRCS)
+
+# What stands in for the monitor in a jail; and a jailer that tests stop, or make fail, at each step.
+integration-files: $(INTEGRATION)/probe $(INTEGRATION)/jailer-stops
+$(INTEGRATION)/probe: tests/integration/probe.c tests/integration.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC_MUSL) -std=gnu11 -D_GNU_SOURCE= -O1 -static $(filter-out -Wframe-larger-than=%,$(WARN)) \
+		$(KERNEL_HEADERS) -o $@ $<
+
+$(INTEGRATION)/jailer-stops: $(JAILER_SRCS) $(wildcard jailer/*.h) tests/integration.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC_MUSL) -std=gnu11 -D_GNU_SOURCE= -DJAILER_STOPS -O1 -static $(WARN) -I. $(KERNEL_HEADERS) \
+		-o $@ $(JAILER_SRCS)
