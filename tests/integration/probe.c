@@ -90,7 +90,7 @@ static void report(int argc, char **argv)
 
 static void files(const char *path)
 {
-	DIR *d = opendir(path);
+	DIR *d = opendir(*path ? path : "/");
 	const struct dirent *entry;
 
 	while (d && (entry = readdir(d)) != NULL) {
