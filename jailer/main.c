@@ -58,16 +58,24 @@ static const struct step {
 };
 
 /*
- * Tests build a jailer that stops itself before the step that STOP names, to be killed there,
- * or fails in the one that FAIL names.
+ * Tests build a jailer that says so and waits for a signal before the step that STOP names, or fails
+ * in the one that FAIL names.
  */
 #ifdef JAILER_STOPS
 static const char *stop_at, *fail_at;
 
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
 static bool step_fails(const char *name)
 {
-	if (stop_at && strcmp(stop_at, name) == 0)
-		raise(SIGSTOP);
+	if (stop_at && strcmp(stop_at, name) == 0) {
+		signal(SIGUSR1, on_signal);
+		fprintf(stderr, "stopped\n");
+		pause();
+	}
 	return fail_at && strcmp(fail_at, name) == 0;
 }
 #define STEP_FAILS(name) step_fails(name)
