@@ -58,8 +58,8 @@ static const struct step {
 };
 
 /*
- * Tests build a jailer that says so and waits for a signal before the step that STOP names, or fails
- * in the one that FAIL names.
+ * Tests build a jailer that says so and waits for a signal before the step that STOP names, or
+ * fails in the one that FAIL names.
  */
 #ifdef JAILER_STOPS
 static const char *stop_at, *fail_at;

@@ -37,7 +37,7 @@ TEST_LINK_fuzz := -fsanitize=fuzzer
 TEST_LINK_race :=
 TEST_LINK_tsan :=
 
-TEST_CODE := $(sort $(filter-out %/main.c,$(wildcard vmm/*.c vmm/x86/*.c virtio/*.c api/*.c)))
+TEST_CODE := $(sort $(filter-out %/main.c,$(wildcard vmm/*.c vmm/x86/*.c virtio/*.c api/*.c jailer/*.c)))
 # Of the guest's init what computes; the rest is system calls by musl's prototypes.
 TEST_CODE_unit := $(TEST_CODE) $(wildcard $(addprefix kernel-config/init/,args.c config.c parmrk.c pattern.c text.c))
 TEST_CODE_fuzz := $(TEST_CODE)

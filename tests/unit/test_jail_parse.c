@@ -25,8 +25,8 @@ static void ids(void **state)
 
 static void names_of_executables(void **state)
 {
-	static const char *const bad[] = { "",	    "/",  "/a/",   "/a/..", "/a/.", "/a/.x",
-					   "/dev", "run", "/a/b c" };
+	static const char *const bad[] = { "",	    "/",    "/a/", "/a/..", "/a/.",
+					   "/a/.x", "/dev", "run", "/a/b c" };
 	const char *name = NULL;
 
 	(void)state;
@@ -41,9 +41,10 @@ static void names_of_executables(void **state)
 static void settings(void **state)
 {
 	static const char *const bad[] = {
-		"",		 "memory.max",	    "memory.max=", "=1",	   "memory=1",
-		".max=1",	 "memory.=1",	    "../x.max=1",  "a/b.max=1",	   "a.b\n=1",
-		"memory.max=\n", "cgroup.procs=1", "a b.c=1",	   "a.b=\x80",
+		"",	     "memory.max", "memory.max=",   "=1",
+		"memory=1",  ".max=1",	   "memory.=1",	    "../x.max=1",
+		"a/b.max=1", "a.b\n=1",	   "memory.max=\n", "cgroup.procs=1",
+		"a b.c=1",   "a.b=\x80",
 	};
 	struct setting s;
 
@@ -79,13 +80,15 @@ static void settings_have_an_end(void **state)
 static void memory_limits_leave_room(void **state)
 {
 	static const char *const good[] = {
-		"memory.max=16777216", "memory.max=16M", "memory.max=16384k", "memory.max=max",
-		"memory.low=1", "memory.limit_in_bytes=-1", "memory.max=1G", "memory.high=99999999999999999999",
+		"memory.max=16777216", "memory.max=16M",
+		"memory.max=16384k",   "memory.max=max",
+		"memory.low=1",	       "memory.limit_in_bytes=-1",
+		"memory.max=1G",       "memory.high=99999999999999999999",
 		"memory.swap.max=0",
 	};
 	static const char *const bad[] = {
-		"memory.max=16777215", "memory.max=15M", "memory.max=16383K", "memory.high=0",
-		"memory.limit_in_bytes=1m",
+		"memory.max=16777215", "memory.max=15M",	   "memory.max=16383K",
+		"memory.high=0",       "memory.limit_in_bytes=1m",
 	};
 	struct setting s;
 
@@ -98,7 +101,7 @@ static void memory_limits_leave_room(void **state)
 
 static void parents(void **state)
 {
-	static const char *const bad[] = { "",	 "/",	   "/a", "a/",	 "a//b", ".",
+	static const char *const bad[] = { "",	 "/",	 "/a",	 "a/",	   "a//b",  ".",
 					   "..", "../a", "a/..", "a/../b", "a/./b", "a\nb" };
 
 	(void)state;
@@ -110,7 +113,12 @@ static void parents(void **state)
 
 static void limits(void **state)
 {
-	static const char *const bad[] = { "", "fsize", "fsize=", "fsize=-1", "nofile=1", "no-file=x",
+	static const char *const bad[] = { "",
+					   "fsize",
+					   "fsize=",
+					   "fsize=-1",
+					   "nofile=1",
+					   "no-file=x",
 					   "fsize=18446744073709551615" };
 	uint64_t n = 0;
 	int resource = 0;
@@ -128,8 +136,15 @@ static void limits(void **state)
 static void mounts(void **state)
 {
 	static const char *const none[] = {
-		"", "\n", "cgroup", "cgroup /x", "cgroup /x cgroup", "none /x tmpfs rw 0 0\n",
-		"cgroup x cgroup rw 0 0\n", "x /y cgroup3 rw 0 0\n", "x /a\\000b cgroup rw 0 0\n",
+		"",
+		"\n",
+		"cgroup",
+		"cgroup /x",
+		"cgroup /x cgroup",
+		"none /x tmpfs rw 0 0\n",
+		"cgroup x cgroup rw 0 0\n",
+		"x /y cgroup3 rw 0 0\n",
+		"x /a\\000b cgroup rw 0 0\n",
 	};
 	struct mount_line m;
 
@@ -150,7 +165,8 @@ static void mounts(void **state)
 
 static void own_cgroups(void **state)
 {
-	const char *text = "7:cpu,cpuacct:/a\n3:memory:/b/c\nnonsense\n1:name=systemd:/d\n0::/e f\n";
+	const char *text =
+		"7:cpu,cpuacct:/a\n3:memory:/b/c\nnonsense\n1:name=systemd:/d\n0::/e f\n";
 	char out[16];
 
 	(void)state;
@@ -196,10 +212,10 @@ static int parse(struct jail_options *o, uid_t euid, size_t nr, const char *cons
 	return jail_options_parse(o, (int)nr, (char **)(uintptr_t)words, euid, euid, e);
 }
 
-#define PARSE(euid, ...)                                                  \
-	const char *words[] = { "mote-jailer", __VA_ARGS__ };             \
-	struct jail_options o;                                            \
-	struct err e = { 0 };                                             \
+#define PARSE(euid, ...)                                      \
+	const char *words[] = { "mote-jailer", __VA_ARGS__ }; \
+	struct jail_options o;                                \
+	struct err e = { 0 };                                 \
 	int r = parse(&o, euid, sizeof(words) / sizeof(words[0]), words, &e)
 
 static void command_line_of_root(void **state)
