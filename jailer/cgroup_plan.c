@@ -107,7 +107,7 @@ static int open_delegated(struct hierarchy *h, const char *path, struct err *e)
 		return err_set(e, -EACCES,
 			       "cgroup %s%s: not writable, expected one that is delegated to the "
 			       "user",
-			       h->top, path);
+			       h->top, strcmp(path, "/") == 0 ? "" : path);
 	snprintf(h->top, sizeof(h->top), "%s", best);
 	return 0;
 }

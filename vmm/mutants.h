@@ -65,12 +65,12 @@
 
 /* jailer */
 #define MUT_ID_CHAR(c)	 (MUT == 160 && (c) == '.') /* 160: an id may lead elsewhere */
-#define MUT_FILE_CHAR(x) (MUT == 161 && (x)) /* 161: a setting may be for another cgroup */
-#define MUT_UPWARDS(x)	 (MUT != 162 && (x)) /* 162: the parent cgroup may be any */
-#define MUT_SMALL(x)	 (MUT != 163 && (x)) /* 163: a memory limit may kill the monitor */
-#define MUT_OURS(x)	 (MUT == 164 || (x)) /* 164: a path may lead through anybody's folders */
+#define MUT_FILE_CHAR(x) (MUT == 161 && (x))	    /* 161: a setting may be for another cgroup */
+#define MUT_UPWARDS(x)	 (MUT != 162 && (x))	    /* 162: the parent cgroup may be any */
+#define MUT_SMALL(x)	 (MUT != 163 && (x))	    /* 163: a memory limit may kill the monitor */
+#define MUT_OURS(x)	 (MUT == 164 || (x))	/* 164: a path may lead through anybody's folders */
 #define MUT_RESOLVE(x)	 (MUT == 165 ? 0 : (x)) /* 165: links are followed, also outwards */
 #define MUT_TAKE(x)	 (MUT == 166 ? 0 : (x)) /* 166: others may change what is being made */
-#define MUT_LINKED(x)	 (MUT != 167 && (x)) /* 167: the executable may have other names */
+#define MUT_LINKED(x)	 (MUT != 167 && (x))	/* 167: the executable may have other names */
 
 #endif

@@ -23,8 +23,9 @@ struct option_row {
 
 /*
  * Parses argv[1] to argv[argc - 1]: `--name value`, `--name=value`, `--name`, at most once each
- * unless the name of the row's value ends in "...", up to "--" or the end. *rest becomes the index of what follows "--", or argc. -EINVAL with *e set
- * otherwise; a word that is no option is refused.
+ * unless the name of the row's value ends in "...", up to "--" or the end. *rest becomes the index
+ * of what follows "--", or argc. -EINVAL with *e set otherwise; a word that is no option is
+ * refused.
  */
 int options_parse(const struct option_row *table, size_t nr, int argc, char **argv, void *ctx,
 		  int *rest, struct err *e) MUST_CHECK;

@@ -104,7 +104,7 @@ def test_as_kata(place):
 def test_with_every_wall(place):
     """All namespaces, limits, in the background; SIGTERM ends it though it is process 1 of its namespace."""
     limits = ["--cgroup", "memory.max=144M", "--cgroup", "pids.max=16"] if have_cgroup2() else []
-    result = place.run("one", "--daemonize", *ALL, *limits)
+    result = place.run("one", "--daemonize", *ALL, *limits, words=())
     assert (result.status, result.err) == (0, b""), result
     api = client(place)
     pid = place.pid("one")
