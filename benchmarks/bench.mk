@@ -9,7 +9,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion \
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
-.PHONY: bench-boot bench-api check-budget bench-files
+.PHONY: bench-boot bench-api bench-jail check-budget bench-files
 bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
@@ -19,10 +19,13 @@ bench-boot: bench-files
 bench-api: bench-files
 	@benchmarks/api --build $(BUILD) --clock $(BENCH_CLOCK)
 
+bench-jail: bench-files $(BENCH)/measure_jail $(BUILD)/mote-jailer
+	@benchmarks/jail --build $(BUILD) --clock $(BENCH_CLOCK)
+
 check-budget: bench-files
 	@benchmarks/check-budget --build $(BUILD) --results $(BUILD)/tests/results
 
-$(BENCH)/measure $(BENCH)/measure_api: $(BENCH)/%: benchmarks/%.c benchmarks/bench.mk
+$(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_jail: $(BENCH)/%: benchmarks/%.c benchmarks/bench.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$(Q)$(CC_MUSL) $(BENCH_CFLAGS) -o $@ $<
