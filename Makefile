@@ -107,11 +107,12 @@ clean:
 # ---- what people ask for ------------------------------------------------------------------------
 
 help:
-	@echo "make              build/mote, the guest kernel and its images"
+	@echo "make              build/mote, build/mote-jailer, the guest kernel and its images"
 	@echo "make run          all of that from nothing, then boot it and show where the time went"
 	@echo "make check        every test there is, from nothing; ends with a count"
 	@echo "make lint unit fuzz race mutants integration   one kind of test"
 	@echo "make bench-boot   boot time and footprint, beside the peers that are installed"
+	@echo "make bench-jail   what the jailer adds to a start"
 	@echo "make kernel-cost  what each group of kernel options costs: builds twenty kernels"
 	@echo "make install      to PREFIX (default /usr/local), below DESTDIR; also uninstall"
 	@echo "make compile      the monitor alone;  make guest: kernel and images alone"
@@ -138,7 +139,8 @@ selftests: testbed
 	@tests/run-one --results $(RESULTS) --timeout 120 selftest/install -- tests/install-test $(BUILD)
 
 INSTALLED := bin/mote share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
-	share/bash-completion/completions/mote
+	share/bash-completion/completions/mote bin/mote-jailer bin/jailer share/man/man1/mote-jailer.1 \
+	share/bash-completion/completions/mote-jailer
 
 install: all
 	install -D -m 755 $(BUILD)/mote $(DESTDIR)$(PREFIX)/bin/mote
@@ -146,6 +148,11 @@ install: all
 	install -D -m 644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/share/mote/initrd.cpio
 	install -D -m 644 docs/mote.1 $(DESTDIR)$(PREFIX)/share/man/man1/mote.1
 	install -D -m 644 docs/mote.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mote
+	install -D -m 755 $(BUILD)/mote-jailer $(DESTDIR)$(PREFIX)/bin/mote-jailer
+	ln -sfn mote-jailer $(DESTDIR)$(PREFIX)/bin/jailer
+	install -D -m 644 docs/mote-jailer.1 $(DESTDIR)$(PREFIX)/share/man/man1/mote-jailer.1
+	install -D -m 644 docs/mote-jailer.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mote-jailer
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)

@@ -194,16 +194,16 @@ void jail_undo_pid(struct jail *j)
 /* ---- devices --------------------------------------------------------------------------------- */
 
 static const struct device {
-	int dir;
 	const char *name;
 	const char *host; /* its path there */
+	int dir;
 	unsigned int major, minor;
 	bool needed; /* or done without */
 } devices[] = {
-	{ DIR_DEV, "kvm", "/dev/kvm", 10, 232, true },
-	{ DIR_NET, "tun", "/dev/net/tun", 10, 200, false },
-	{ DIR_DEV, "urandom", "/dev/urandom", 1, 9, false },
-	{ DIR_DEV, "userfaultfd", "/dev/userfaultfd", 10, 0, false }, /* the kernel's choice */
+	{ "kvm", "/dev/kvm", DIR_DEV, 10, 232, true },
+	{ "tun", "/dev/net/tun", DIR_NET, 10, 200, false },
+	{ "urandom", "/dev/urandom", DIR_DEV, 1, 9, false },
+	{ "userfaultfd", "/dev/userfaultfd", DIR_DEV, 10, 0, false }, /* the kernel's choice */
 };
 
 int jail_check_devices(const struct jail *j, struct err *e)

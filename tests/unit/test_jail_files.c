@@ -191,7 +191,7 @@ static void executables_have_one_name(void **state)
 	static struct jail_options o;
 	static struct jail j;
 	struct err e = { 0 };
-	char path[128];
+	static char path[128];
 
 	(void)state;
 	make_file("file");
