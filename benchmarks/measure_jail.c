@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Starts one jailer and times it until the monitor in the jail listens. Static and small, so that it
- * costs the same everywhere, also where every instruction is counted.
+ * Starts one jailer and times it until the monitor in the jail listens. Static and small, so that
+ * it costs the same everywhere, also where every instruction is counted.
  *
  *   measure_jail JAILER ARG...
  *
