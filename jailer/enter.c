@@ -15,28 +15,27 @@
 #include "jailer/jail.h"
 #include "jailer/sys.h"
 
-static int set_limit(int resource, uint64_t n)
+static struct rlimit both(uint64_t n)
 {
-	struct rlimit limit = { .rlim_cur = n, .rlim_max = n };
-
-	return setrlimit(resource, &limit) < 0 ? -errno : 0;
+	return (struct rlimit){ .rlim_cur = n, .rlim_max = n };
 }
 
 int jail_set_limits(struct jail *j, struct err *e)
 {
-	struct rlimit now;
+	struct rlimit now, fsize = both(j->o->fsize), files;
 	uint64_t nofile = j->o->nofile;
-	int r = 0;
 
 	/* The default is no reason to fail for a user who may not have so many. */
 	if (!j->o->nofile_given && getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < nofile)
 		nofile = now.rlim_max;
-	if (j->o->fsize_given)
-		r = set_limit(RLIMIT_FSIZE, j->o->fsize);
-	if (r < 0)
-		return err_sys(e, r, "resource-limit fsize=%llu", (unsigned long long)j->o->fsize);
-	r = set_limit(RLIMIT_NOFILE, nofile);
-	return r < 0 ? err_sys(e, r, "resource-limit no-file=%llu", (unsigned long long)nofile) : 0;
+	if (j->o->fsize_given && setrlimit(RLIMIT_FSIZE, &fsize) < 0)
+		return err_sys(e, -errno, "resource-limit fsize=%llu",
+			       (unsigned long long)j->o->fsize);
+	files = both(nofile);
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_sys(e, -errno, "resource-limit no-file=%llu",
+			       (unsigned long long)nofile);
+	return 0;
 }
 
 /* In the new user namespace there are this user and this group, and nobody else. */

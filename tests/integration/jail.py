@@ -87,7 +87,15 @@ class Place:
         assert mounts() == self.mounts
 
     def remove(self):
-        """What a test did not clean up, too."""
+        """What a test did not end and clean up, too."""
+        folder = os.path.join(self.base, self.name)
+        for ident in os.listdir(folder) if os.path.isdir(folder) else ():
+            try:
+                pid = self.pid(ident)
+                if os.path.samefile(f"/proc/{pid}/root", self.root(ident)):
+                    end(pid)
+            except (OSError, ValueError):
+                pass
         for folder in sorted(cgroup_folders() - self.cgroups, reverse=True):
             try:
                 os.rmdir(folder)
