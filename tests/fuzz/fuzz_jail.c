@@ -16,8 +16,10 @@
 
 static bool leads_elsewhere(const char *path)
 {
-	return path[0] == '/' || strstr(path, "../") || strcmp(path, "..") == 0 ||
-	       (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
+	size_t len = strlen(path);
+
+	return path[0] == '/' || strncmp(path, "../", 3) == 0 || strstr(path, "/../") ||
+	       strcmp(path, "..") == 0 || (len >= 3 && strcmp(path + len - 3, "/..") == 0);
 }
 
 static void check_options(const struct jail_options *o)
