@@ -26,7 +26,7 @@ static void check_options(const struct jail_options *o)
 {
 	if (o->help || o->version)
 		return;
-	REQUIRE(o->id && strlen(o->id) <= JAIL_ID_MAX && !strchr(o->id, '/') && o->id[0] != '.');
+	REQUIRE(o->id && strlen(o->id) <= JAIL_ID_MAX && !strpbrk(o->id, "/."));
 	if (o->clean)
 		return;
 	REQUIRE(strlen(o->name) <= JAIL_NAME_MAX && !strchr(o->name, '/') && o->name[0] != '.');
