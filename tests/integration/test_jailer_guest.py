@@ -111,7 +111,7 @@ def test_with_every_wall(place):
     api.put("/serial", {"serial_out_path": "/run/console"})
     # More than half of its memory is written: the monitor has room left in a limit 16 MiB above the guest's.
     boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c",
-         "dd if=/dev/zero of=/file bs=1M count=80 && echo all well; sleep 1000")
+         "dd if=/dev/zero of=/dev/null bs=80M count=1 && echo all well; sleep 1000")
     console = os.path.join(place.root("one"), "run/console")
     mote.wait_until(lambda: b"all well" in open(console, "rb").read() or not jail.alive(pid), "a word from the guest")
     assert jail.alive(pid), open(console, "rb").read()
