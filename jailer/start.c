@@ -137,5 +137,8 @@ int jail_exec(struct jail *j, struct err *e)
 		r = -errno;
 	}
 	free(argv);
-	return err_sys(e, r, "exec-file %s: executing it in the jail", j->o->exec_file);
+	/* In root's new user namespace nobody is root any more, who could undo anything. */
+	return err_sys(e, r, "exec-file %s: executing it in the jail%s", j->o->exec_file,
+		       j->o->new_user_ns && !j->o->rootless ? " (--clean removes what was made)"
+							    : "");
 }

@@ -63,6 +63,15 @@ def test_what_cannot_be_executed(place):
         place.nothing_left()
 
 
+def test_what_cannot_be_executed_in_a_user_namespace(place):
+    """There nobody is root any more, and the message says what is left to do."""
+    with open(place.exec, "wb") as f:
+        f.write(b"\x7fELF and no more")
+    jail.refused(place.run("one", "--new-user-ns"), "--clean removes what was made): Exec format error")
+    place.cleaned("one")
+    place.nothing_left()
+
+
 # ---- killed at every step ----------------------------------------------------------------------------------------
 
 def stopped_at(place, step, options):
