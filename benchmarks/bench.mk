@@ -10,7 +10,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
 .PHONY: bench-boot bench-api check-budget bench-files
-bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
+bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_vsock $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
 bench-boot: bench-files
@@ -22,7 +22,7 @@ bench-api: bench-files
 check-budget: bench-files
 	@benchmarks/check-budget --build $(BUILD) --results $(BUILD)/tests/results
 
-$(BENCH)/measure $(BENCH)/measure_api: $(BENCH)/%: benchmarks/%.c benchmarks/bench.mk
+$(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_vsock: $(BENCH)/%: benchmarks/%.c benchmarks/bench.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$(Q)$(CC_MUSL) $(BENCH_CFLAGS) -o $@ $<
