@@ -21,6 +21,7 @@
 #define VSOCK_SLOTS	  (VSOCK_MAX_CONNS + 1)
 #define VSOCK_MAX_ORPHANS 256u
 #define VSOCK_BUF_LEN	  65536u /* bytes of the guest's that may wait in one connection */
+#define VSOCK_IOV_MAX	  (2 * VIRTQ_IOV_MAX)
 #define VSOCK_TIMEOUT_NS                                                         \
 	2000000000ull /* for the guest's answer, or a sign of life of the host's \
 		       */
@@ -92,7 +93,8 @@ struct vsock_memory {
 	struct vsock_conn conn[VSOCK_SLOTS];
 	uint16_t bucket[VSOCK_SLOTS];
 	struct vsock_orphan orphan[VSOCK_MAX_ORPHANS];
-	struct iovec iov[VIRTQ_IOV_MAX]; /* of the transfer being made */
+	struct iovec held_iov[VSOCK_IOV_MAX]; /* of the guest's buffers that the device holds */
+	struct iovec iov[VSOCK_IOV_MAX];      /* of the transfer being made */
 };
 
 /* Loop thread; read by anybody. The names are those of the `vsock` group of metrics. */
