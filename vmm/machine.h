@@ -73,7 +73,11 @@ int machine_update_network(struct machine *m, const struct network_update *u, st
 int machine_set_network(struct machine *m, const struct network_settings *s, struct err *e)
 	MUST_CHECK;
 
-/* There is one vsock: a second call replaces it, and removes the first one's socket. */
+/*
+ * There is one vsock: a second call replaces it, and removes the first one's socket. When the
+ * second one fails the first stays, but for one at the same path, which had to go before:
+ * config.has_vsock.
+ */
 int machine_set_vsock(struct machine *m, const struct vsock_settings *s, struct err *e) MUST_CHECK;
 int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
 	MUST_CHECK;
