@@ -15,6 +15,7 @@
 #include "virtio/vsock_conn.h"
 #include "virtio/vsock_host.h"
 #include "vmm/log.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 enum {
@@ -103,6 +104,27 @@ static unsigned int give_packets(struct vsock *v)
 }
 
 /*
+ * At the end of a turn: one interrupt at most, for both directions. Linux tells its credit after
+ * almost every read; that such a packet was served, it finds out with the next interrupt, unless
+ * many of them fill the queue.
+ */
+static void notify(struct vsock *v)
+{
+	const struct virtq *rx = &v->dev.vq[RX];
+	unsigned int queues = 1u << RX;
+
+	if (MUT_TELL_TX(v->tell_tx) || v->quiet >= v->dev.vq[TX].size / 8 ||
+	    rx->published != rx->next_used) {
+		queues |= 1u << TX;
+		v->quiet = 0;
+		v->tell_tx = false;
+	} else {
+		virtq_show(&v->dev.vq[TX]);
+	}
+	virtio_notify_queues(&v->dev, queues);
+}
+
+/*
  * Sends what there is while the guest has buffers. After a queue's worth it comes back by a new
  * event, so that other devices get their turn.
  */
@@ -112,15 +134,17 @@ static void serve_rx(struct vsock *v)
 	unsigned int budget = vq->size;
 	uint64_t one = 1;
 
-	if (!vq->enabled || vq->fault != VIRTQ_OK)
+	if (!vq->enabled || vq->fault != VIRTQ_OK) {
+		notify(v);
 		return;
+	}
 	while (vsock_conns_pending(&v->conns)) {
 		int r = hold_buffers(v);
 		unsigned int nr;
 
 		if (r < 0) {
 			virtio_broken(&v->dev, RX);
-			return;
+			break;
 		}
 		if (r == 0)
 			break;
@@ -133,7 +157,7 @@ static void serve_rx(struct vsock *v)
 			break;
 		}
 	}
-	virtio_notify(&v->dev, RX);
+	notify(v);
 }
 
 static void wake(struct vsock_conns *s)
@@ -152,8 +176,13 @@ static uint32_t tx_one(struct virtio_dev *d, struct virtq_chain *c)
 	if (iov_take(&payload, &h, sizeof(h)) < 0) {
 		v->conns.count.bad_packets++;
 		d->stats.faults++;
+		v->tell_tx = true;
 		return 0;
 	}
+	if (h.op == VIRTIO_VSOCK_OP_CREDIT_UPDATE && c->read_len == sizeof(h))
+		v->quiet++;
+	else
+		v->tell_tx = true;
 	vsock_conns_receive(&v->conns, &h, &payload);
 	return 0;
 }
@@ -169,7 +198,7 @@ static void vsock_kick(struct virtio_dev *d, unsigned int q)
 		break;
 	case TX:
 		v->conns.count.tx_queue_event_count++;
-		virtio_drain(d, TX, &v->tx, tx_one);
+		virtio_serve(d, TX, &v->tx, tx_one);
 		break;
 	default:
 		virtq_mute(&d->vq[EVENT]); /* buffers for events, which are rare */
@@ -220,6 +249,8 @@ static void vsock_reset(struct virtio_dev *d)
 
 	vsock_host_stop(&v->conns);
 	v->held.nr = v->held.nr_iov = 0;
+	v->quiet = 0;
+	v->tell_tx = false;
 }
 
 static void vsock_release(struct virtio_dev *d)

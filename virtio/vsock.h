@@ -30,6 +30,8 @@ struct vsock {
 	struct vsock_held held;
 	struct virtq_chain tx; /* the one being served */
 	struct virtq_chain rx; /* the one being popped */
+	uint16_t quiet;	       /* served chains that the driver need not hear of soon */
+	bool tell_tx;	       /* others were served in this turn */
 };
 
 /*

@@ -115,7 +115,7 @@ static void host_shut(struct vsock_conn *c, uint8_t flags)
 static void consider_credit(struct vsock_conn *c)
 {
 	uint32_t under_way = c->received - c->forwarded_told;
-	uint32_t known = under_way < VSOCK_BUF_LEN ? VSOCK_BUF_LEN - under_way : 0;
+	uint32_t known = under_way < c->window ? c->window - under_way : 0;
 	uint32_t gain = c->forwarded - c->forwarded_told;
 
 	if (c->state == VSOCK_OPEN && known < VSOCK_CREDIT_STEP && gain != 0 &&
@@ -203,7 +203,7 @@ static void guest_data(struct vsock_conn *c, uint32_t len, const struct iov_span
 		violation(c, "data on a connection that is not open");
 		return;
 	}
-	if (MUT_NO_CREDIT(len > VSOCK_BUF_LEN - c->buf_len)) {
+	if (MUT_NO_CREDIT(len > c->window - c->buf_len)) {
 		violation(c, "more data than it had credit for");
 		return;
 	}
@@ -491,7 +491,7 @@ static void fill(struct vsock_conn *c, struct virtio_vsock_hdr *h, uint16_t op, 
 		.type = VIRTIO_VSOCK_TYPE_STREAM,
 		.op = op,
 		.flags = op == VIRTIO_VSOCK_OP_SHUTDOWN ? c->host_shut : 0,
-		.buf_alloc = VSOCK_BUF_LEN,
+		.buf_alloc = c->window,
 		.fwd_cnt = c->forwarded,
 	};
 	c->forwarded_told = c->forwarded;

@@ -83,6 +83,7 @@ struct vsock_conn *vsock_conn_new(struct vsock_conns *s, int fd)
 	c->fd = fd;
 	c->source.fd = -1;
 	s->nr++;
+	c->window = slot <= VSOCK_WIDE_CONNS ? VSOCK_BUF_LEN : VSOCK_BUF_NARROW;
 	return c;
 }
 

@@ -20,7 +20,9 @@
 #define VSOCK_MAX_CONNS	  1023u
 #define VSOCK_SLOTS	  (VSOCK_MAX_CONNS + 1)
 #define VSOCK_MAX_ORPHANS 256u
-#define VSOCK_BUF_LEN	  65536u /* bytes of the guest's that may wait in one connection */
+#define VSOCK_BUF_LEN	  262144u /* bytes of the guest's that may wait in one connection, */
+#define VSOCK_WIDE_CONNS  32u	  /* as long as it is one of so few; in one of many: */
+#define VSOCK_BUF_NARROW  65536u
 #define VSOCK_IOV_MAX	  (2 * VIRTQ_IOV_MAX)
 #define VSOCK_TIMEOUT_NS                                                         \
 	2000000000ull /* for the guest's answer, or a sign of life of the host's \
@@ -59,7 +61,8 @@ struct vsock_conn {
 	bool want_out;	  /* watched for room in the socket */
 	bool buf_touched; /* the buffer holds pages */
 	uint16_t pending; /* bit OP: a packet of this kind is owed to the guest */
-	uint16_t chain;	  /* next in the bucket, or next free slot; 0 = last */
+	uint32_t window; /* bytes of the guest's that may wait: VSOCK_BUF_LEN or VSOCK_BUF_NARROW */
+	uint16_t chain;	 /* next in the bucket, or next free slot; 0 = last */
 	struct {
 		uint16_t prev;
 		uint16_t next;

@@ -38,6 +38,8 @@ struct machine {
 	int serial_fd;		     /* -1 = the console is standard input and output */
 	struct metrics_block block_metrics[VM_MAX_DRIVES];
 	struct metrics_net net_metrics[VM_MAX_NETS];
+	struct metrics_virtio virtio_metrics[PLATFORM_MAX_VIRTIO];
+	char virtio_name[PLATFORM_MAX_VIRTIO][16]; /* INDEX_KIND */
 	struct vm vm;
 };
 
