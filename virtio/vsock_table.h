@@ -128,7 +128,7 @@ struct vsock_conns {
 	uint64_t guest_cid;
 	void (*wake)(struct vsock_conns *s); /* there may be something for the guest */
 	struct vsock_memory *m;
-	uint8_t *buffers; /* VSOCK_BUF_LEN for each slot */
+	uint8_t *buffers; /* VSOCK_BUF_LEN or VSOCK_BUF_NARROW for each slot */
 	uint16_t nr;	  /* connections that exist */
 	uint16_t free;	  /* first free slot of those used before; 0 = none */
 	uint16_t fresh;	  /* slots that were used before: 1 to `fresh` */
