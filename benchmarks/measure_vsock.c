@@ -7,12 +7,12 @@
  *   measure_vsock send PATH PORT BYTES  sends to PORT of the guest, until the guest has taken it
  *   measure_vsock ping PATH PORT COUNT  one byte there and back, COUNT times, after one to warm up
  *
- * `take` prints `ready` when the guest may connect. The result is one line: `KIND_ns N`, and it is
- * the time from the connection's being there to its end, or of all round trips.
+ * `take` prints `ready` when the guest may connect; the others try until the guest answers. One
+ * line is the result, `result vsock.KIND N`: MB/s from the connection's being there to its end, or
+ * microseconds for each round trip.
  * Exit status: 0, 1 with the reason, 2 usage.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#define DIALS 400
 
 static char data[65536];
 
@@ -76,29 +78,49 @@ static uint64_t take_all(int fd)
 	return sum;
 }
 
-static int dial(const char *path, const char *port)
+/* One attempt: a connection, or -1. */
+static int try_to_dial(const char *path, const char *port)
 {
 	struct sockaddr_un to;
 	int fd = unix_socket(&to, path, "");
 	char c = 0;
 	int n;
 
-	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		fail(path);
-	n = snprintf(data, sizeof(data), "CONNECT %s\n", port);
-	write_all(fd, data, (size_t)n);
-	while (c != '\n') {
-		if (read(fd, &c, 1) != 1)
-			fail("CONNECT");
+	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0) {
+		n = snprintf(data, sizeof(data), "CONNECT %s\n", port);
+		write_all(fd, data, (size_t)n);
+		while (c != '\n' && read(fd, &c, 1) == 1)
+			;
+		if (c == '\n')
+			return fd;
 	}
-	return fd;
+	close(fd);
+	return -1;
 }
 
-static uint64_t measure_take(const char *path, const char *port)
+static int dial(const char *path, const char *port)
+{
+	for (int i = 0; i < DIALS; i++) {
+		int fd = try_to_dial(path, port);
+
+		if (fd >= 0)
+			return fd;
+		usleep(50000);
+	}
+	errno = ETIMEDOUT;
+	fail(path);
+}
+
+static double rate(uint64_t bytes, uint64_t ns)
+{
+	return (double)bytes * 1000 / (double)ns;
+}
+
+static double measure_take(const char *path, const char *port)
 {
 	struct sockaddr_un at;
 	char suffix[32];
-	uint64_t begin;
+	uint64_t begin, bytes;
 	int l, fd;
 
 	snprintf(suffix, sizeof(suffix), "_%s", port);
@@ -112,26 +134,27 @@ static uint64_t measure_take(const char *path, const char *port)
 	if (fd < 0)
 		fail("accept");
 	begin = now_ns();
-	if (take_all(fd) == 0)
+	bytes = take_all(fd);
+	if (bytes == 0)
 		fail("nothing came");
-	return now_ns() - begin;
+	return rate(bytes, now_ns() - begin);
 }
 
-static uint64_t measure_send(const char *path, const char *port, uint64_t bytes)
+static double measure_send(const char *path, const char *port, uint64_t bytes)
 {
 	int fd = dial(path, port);
 	uint64_t begin = now_ns();
 
-	while (bytes != 0) {
-		size_t n = bytes < sizeof(data) ? (size_t)bytes : sizeof(data);
+	for (uint64_t left = bytes; left != 0;) {
+		size_t n = left < sizeof(data) ? (size_t)left : sizeof(data);
 
 		write_all(fd, data, n);
-		bytes -= n;
+		left -= n;
 	}
 	if (shutdown(fd, SHUT_WR) < 0)
 		fail("shutdown");
 	take_all(fd); /* the guest closes when it has read the end */
-	return now_ns() - begin;
+	return rate(bytes, now_ns() - begin);
 }
 
 static void ping(int fd)
@@ -142,7 +165,7 @@ static void ping(int fd)
 		fail("ping");
 }
 
-static uint64_t measure_ping(const char *path, const char *port, uint64_t count)
+static double measure_ping(const char *path, const char *port, uint64_t count)
 {
 	int fd = dial(path, port);
 	uint64_t begin;
@@ -151,26 +174,26 @@ static uint64_t measure_ping(const char *path, const char *port, uint64_t count)
 	begin = now_ns();
 	for (uint64_t i = 0; i < count; i++)
 		ping(fd);
-	return now_ns() - begin;
+	return (double)(now_ns() - begin) / (double)count / 1000;
 }
 
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 3 ? argv[1] : "";
 	uint64_t number = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
-	uint64_t ns;
+	double value;
 
 	if (strcmp(kind, "take") == 0 && argc == 4) {
-		ns = measure_take(argv[2], argv[3]);
+		value = measure_take(argv[2], argv[3]);
 	} else if (strcmp(kind, "send") == 0 && number != 0) {
-		ns = measure_send(argv[2], argv[3], number);
+		value = measure_send(argv[2], argv[3], number);
 	} else if (strcmp(kind, "ping") == 0 && number != 0) {
-		ns = measure_ping(argv[2], argv[3], number);
+		value = measure_ping(argv[2], argv[3], number);
 	} else {
 		fprintf(stderr, "usage: measure_vsock take PATH PORT | send PATH PORT BYTES | "
 				"ping PATH PORT COUNT\n");
 		return 2;
 	}
-	printf("%s_ns %llu\n", kind, (unsigned long long)ns);
+	printf("result vsock.%s %.2f\n", kind, value);
 	return 0;
 }

@@ -69,7 +69,7 @@ static void use_buffers(struct vsock *v, unsigned int nr, const struct virtio_vs
 	for (unsigned int i = 0; i < nr; i++) {
 		uint32_t written = 0;
 
-		if (h && iov_put(&held->room[i], &h[i], sizeof(h[i])) == 0)
+		if (h && iov_put(&held->room[i], &h[MUT_HEADER(i)], sizeof(h[i])) == 0)
 			written = (uint32_t)sizeof(h[i]) + h[i].len;
 		virtq_push(&v->dev.vq[RX], held->head[i], written);
 	}
