@@ -3,14 +3,17 @@
 #include "api/config_file.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "api/handlers.h"
 #include "api/json.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
+#define PAGE 4096u
+
 /* What the file says; too large for a stack. */
-static struct vm_settings wanted;
+static struct vm_settings wanted __attribute__((aligned(PAGE)));
 
 static int apply_drives(struct api *api, struct err *e)
 {
@@ -61,6 +64,12 @@ static int apply(struct api *api, struct err *e)
 	return r;
 }
 
+/* Nobody looks at it again: its pages go back to the host. What is left is zero, or as it was. */
+static void forget_wanted(void)
+{
+	madvise(&wanted, sizeof(wanted) & ~(size_t)(PAGE - 1), MADV_DONTNEED);
+}
+
 int api_apply_config_file(struct api *api, const char *path, bool *started, struct err *e)
 {
 	static const struct action_request start = { .action_type = ACTION_INSTANCE_START };
@@ -73,6 +82,7 @@ int api_apply_config_file(struct api *api, const char *path, bool *started, stru
 	if (schema_decode(&object_vm_settings, json, &wanted, NULL, &why) < 0 ||
 	    apply(api, &why) < 0)
 		return err_set(e, -EINVAL, "config file %s: %s", path, why.msg);
+	forget_wanted();
 	*started = true;
 	return put_action(api, &start, NULL, e);
 }

@@ -180,8 +180,11 @@ HANDLER(put_vsock)
 	int r = machine_set_vsock(&api->machine, request, e);
 
 	(void)answer;
-	if (r == 0)
-		note_given(api, "vsock");
+	/* A socket cannot be made again at the same path while the old one is there: both may be
+	 * gone.
+	 */
+	schema_set_given(&object_vm_settings, &api->machine.settings, "vsock",
+			 api->machine.config.has_vsock);
 	return r;
 }
 

@@ -49,7 +49,7 @@ static void put_group(struct json_out *o, const char *name, const struct metrics
 	json_end(o, '}');
 }
 
-static void put_instances(struct json_out *o, const struct metrics_snapshot *s)
+static void put_instances(struct json_out *o, const struct metrics_snapshot *s, bool own)
 {
 	char name[SETTINGS_ID_MAX + 32];
 
@@ -58,7 +58,7 @@ static void put_instances(struct json_out *o, const struct metrics_snapshot *s)
 		const struct metrics_group *g = &metrics_groups[one->group];
 		size_t len = strlen(g->name);
 
-		if (!one->id)
+		if (!one->id || (!own && one->group == METRICS_ID_virtio))
 			continue;
 		memcpy(name, g->name, len);
 		name[len++] = '_';
@@ -69,7 +69,8 @@ static void put_instances(struct json_out *o, const struct metrics_snapshot *s)
 	}
 }
 
-static void put_document(struct json_out *o, const struct metrics_snapshot *s)
+/* With `own`: also groups that the contract's lines do not have. */
+static void put_document(struct json_out *o, const struct metrics_snapshot *s, bool own)
 {
 	struct timespec now;
 
@@ -86,10 +87,12 @@ static void put_document(struct json_out *o, const struct metrics_snapshot *s)
 				    out.settings.properties[i].value);
 		json_end(o, '}');
 	}
-	for (unsigned int i = 0; i < METRICS_NR_GROUPS; i++)
-		put_group(o, metrics_groups[i].name, &metrics_groups[i],
-			  &s->value[metrics_groups[i].first]);
-	put_instances(o, s);
+	for (unsigned int i = 0; i < METRICS_NR_GROUPS; i++) {
+		if (own || i != METRICS_ID_virtio)
+			put_group(o, metrics_groups[i].name, &metrics_groups[i],
+				  &s->value[metrics_groups[i].first]);
+	}
+	put_instances(o, s, own);
 	json_end(o, '}');
 }
 
@@ -144,7 +147,7 @@ static int flush(struct scratch *s)
 	metrics_take(&s->snapshot, false);
 	s->text[0] = '\n';
 	json_out_init(&o, s->text + 1, METRICS_OUT_MAX);
-	put_document(&o, &s->snapshot);
+	put_document(&o, &s->snapshot, false);
 	if (o.full) {
 		metric_add(&metrics.logger.metrics_fails, 1);
 		return -ENOSPC;
@@ -180,7 +183,7 @@ int metrics_out_current(char *buf, size_t cap)
 		return -ENOSPC;
 	metrics_take(&usual.snapshot, true);
 	json_out_init(&o, buf, cap);
-	put_document(&o, &usual.snapshot);
+	put_document(&o, &usual.snapshot, true);
 	return o.full ? -ENOSPC : (int)o.len;
 }
 

@@ -42,13 +42,19 @@ struct virtio_ops {
 	void (*release)(struct virtio_dev *d);
 };
 
-/* Counters, loop thread; read by anybody. */
+/* Counters, loop thread; read by anybody. `interrupts` may be fewer than the sum of the queues',
+ * as one interrupt can be for several. */
 struct virtio_stats {
-	uint64_t kicks;	     /* notifications handled */
-	uint64_t interrupts; /* used-buffer interrupts sent */
-	uint64_t requests;   /* chains completed */
-	uint64_t failures;   /* requests that the host could not do */
-	uint64_t faults;     /* times the guest broke the rules */
+	uint64_t kicks;		    /* notifications handled */
+	uint64_t interrupts;	    /* used-buffer interrupts sent */
+	uint64_t config_interrupts; /* of a changed configuration, or of a fault */
+	uint64_t requests;	    /* chains completed */
+	uint64_t failures;	    /* requests that the host could not do */
+	uint64_t faults;	    /* times the guest broke the rules */
+	struct {
+		uint64_t kicks;
+		uint64_t interrupts; /* that were, also, for this queue */
+	} queue[VIRTIO_MAX_QUEUES];
 };
 
 struct virtio_dev {
@@ -70,6 +76,9 @@ struct virtio_dev {
  */
 void virtio_notify(struct virtio_dev *d, unsigned int q);
 
+/* The same of several queues (bit Q: queue Q), with one interrupt at most. */
+void virtio_notify_queues(struct virtio_dev *d, unsigned int queues);
+
 /*
  * Called when virtq_pop on queue `q` returned an error: the guest broke the rules. Stops the
  * device, sets DEVICE_NEEDS_RESET (§2.1.1) and counts it; everything else goes on.
@@ -90,6 +99,10 @@ void virtio_again(struct virtio_dev *d, unsigned int q);
  * for a device whose queue 0 is the one that is limited.
  */
 void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
+		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c));
+
+/* The same, but the notification is left to the caller, who has more to do in this turn. */
+void virtio_serve(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c));
 
 #endif

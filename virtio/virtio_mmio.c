@@ -32,6 +32,12 @@ static void raise_irq(struct vmmio *t, uint32_t bit)
 	t->host.interrupt(t->host.ctx, t->host.line);
 }
 
+static void raise_config_irq(struct vmmio *t)
+{
+	t->dev->stats.config_interrupts++;
+	raise_irq(t, VIRTIO_MMIO_INT_CONFIG);
+}
+
 static void guest_fault(struct vmmio *t)
 {
 	atomic_fetch_add_explicit(&t->register_faults, 1, memory_order_relaxed);
@@ -39,12 +45,25 @@ static void guest_fault(struct vmmio *t)
 
 /* ---- the device's side: loop thread ------------------------------------------------------- */
 
-void virtio_notify(struct virtio_dev *d, unsigned int q)
+void virtio_notify_queues(struct virtio_dev *d, unsigned int queues)
 {
-	if (!virtq_publish(&d->vq[q]))
+	bool wanted = false;
+
+	for (unsigned int q = 0; q < d->ops->nr_queues; q++) {
+		if (!(queues & 1u << q) || !virtq_publish(&d->vq[q]))
+			continue;
+		d->stats.queue[q].interrupts++;
+		wanted = true;
+	}
+	if (!wanted)
 		return;
 	d->stats.interrupts++;
 	raise_irq(d->transport, VIRTIO_MMIO_INT_VRING);
+}
+
+void virtio_notify(struct virtio_dev *d, unsigned int q)
+{
+	virtio_notify_queues(d, 1u << q);
 }
 
 void virtio_broken(struct virtio_dev *d, unsigned int q)
@@ -57,7 +76,7 @@ void virtio_broken(struct virtio_dev *d, unsigned int q)
 	pthread_mutex_lock(&t->lock);
 	t->state.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	pthread_mutex_unlock(&t->lock);
-	raise_irq(t, VIRTIO_MMIO_INT_CONFIG);
+	raise_config_irq(t);
 }
 
 /* Comes back to queue `q` in the loop's next round. */
@@ -85,7 +104,7 @@ static int next_allowed(struct virtio_dev *d, struct virtq *vq, struct virtq_cha
 	return rate_limit_ready(&d->limit) ? virtq_pop(vq, c) : -EAGAIN;
 }
 
-void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
+void virtio_serve(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
 {
 	struct virtq *vq = &d->vq[q];
@@ -101,7 +120,6 @@ void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 			rate_limit_charge(&d->limit, max_u64(c->read_len, written), 1);
 			d->stats.requests++;
 			if (--budget == 0) {
-				virtio_notify(d, q);
 				kick_again(d->transport, q);
 				return;
 			}
@@ -113,6 +131,12 @@ void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 			return;
 		}
 	} while (virtq_unmute(vq));
+}
+
+void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
+		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
+{
+	virtio_serve(d, q, c, one);
 	virtio_notify(d, q);
 }
 
@@ -126,6 +150,7 @@ static void loop_kick(void *ctx, uint32_t events)
 	if (!k->transport->active || !d->vq[k->queue].enabled || d->vq[k->queue].fault != VIRTQ_OK)
 		return;
 	d->stats.kicks++;
+	d->stats.queue[k->queue].kicks++;
 	d->ops->kick(d, k->queue);
 }
 
@@ -135,7 +160,7 @@ void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32
 	memcpy(t->dev->config + off, data, len);
 	t->state.config_generation++;
 	pthread_mutex_unlock(&t->lock);
-	raise_irq(t, VIRTIO_MMIO_INT_CONFIG);
+	raise_config_irq(t);
 }
 
 /* ---- changes to the running device: sent to the loop, which owns it ------------------------ */

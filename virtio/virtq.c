@@ -210,24 +210,31 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
 	q->nr_in_flight--;
 }
 
+void virtq_show(struct virtq *q)
+{
+	if (!q->enabled || q->fault != VIRTQ_OK || q->published == q->next_used)
+		return;
+	/* Release pairs with the driver's barrier after it reads idx: elements come first. */
+	gmem_st16_rel(gmem_off(q->used, RING_IDX), q->next_used);
+	q->published = q->next_used;
+}
+
 bool virtq_publish(struct virtq *q)
 {
 	uint16_t old = q->signalled;
 	bool first = !q->signalled_valid;
 	uint16_t event;
 
-	if (!q->enabled || q->fault != VIRTQ_OK || q->published == q->next_used)
+	if (!q->enabled || q->fault != VIRTQ_OK || old == q->next_used)
 		return false;
-	/* Release pairs with the driver's barrier after it reads idx: elements come first. */
-	gmem_st16_rel(gmem_off(q->used, RING_IDX), q->next_used);
-	q->published = q->next_used;
+	virtq_show(q);
+	q->signalled = q->next_used;
+	q->signalled_valid = true;
 	/* idx must be visible before we look whether the driver waits for it, or both sides sleep.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!q->event_idx)
 		return !(gmem_ld16(gmem_off(q->avail, RING_FLAGS)) & VRING_AVAIL_F_NO_INTERRUPT);
-	q->signalled = q->next_used;
-	q->signalled_valid = true;
 	event = gmem_ld16(used_event(q));
 	return first || MUT_EVENT_DUE(vring_need_event(event, q->next_used, old),
 				      event >= old && event < q->next_used);

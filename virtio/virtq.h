@@ -101,6 +101,9 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c) MUST_CHECK;
  */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 
+/* Lets the guest see what was pushed; the interrupt for it is left to virtq_publish. */
+void virtq_show(struct virtq *q);
+
 /*
  * Lets the guest see what was pushed. Returns true when the guest wants an interrupt for it
  * (§2.7.7, event index or flag).

@@ -15,6 +15,7 @@
 #include "virtio/vsock_conn.h"
 #include "virtio/vsock_host.h"
 #include "vmm/log.h"
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 enum {
@@ -26,42 +27,101 @@ enum {
 
 /* ---- to the guest --------------------------------------------------------------------------- */
 
-/* Sees to it that v->rx is a buffer of the guest's. 1 = it is, 0 = there is none, -EIO = broken. */
-static int hold_buffer(struct vsock *v)
+/* Copies the popped chain to the end of what is held; there is a place for it. */
+static void keep(struct vsock *v)
+{
+	struct vsock_held *held = &v->held;
+	struct iov_span *room = &held->room[held->nr];
+
+	*room = iov_writable(&v->rx);
+	memcpy(&v->conns.m->held_iov[held->nr_iov], room->iov,
+	       (size_t)room->nr * sizeof(room->iov[0]));
+	room->iov = &v->conns.m->held_iov[held->nr_iov];
+	held->nr_iov = (uint16_t)(held->nr_iov + room->nr);
+	held->head[held->nr++] = v->rx.head;
+}
+
+/* Holds as many buffers of the guest's as are wanted, or as there are. 1, 0 = none, -EIO = broken.
+ */
+static int hold_buffers(struct vsock *v)
 {
 	struct virtq *vq = &v->dev.vq[RX];
-	int r;
+	struct vsock_held *held = &v->held;
+	int r = 1;
 
-	if (v->rx_held)
-		return 1;
 	do {
-		r = virtq_pop(vq, &v->rx);
-	} while (r == 0 && virtq_unmute(vq));
-	v->rx_held = r > 0;
-	return r;
+		while (held->nr < max_u64(held->wanted, 1) &&
+		       held->nr_iov + VIRTQ_IOV_MAX <= VSOCK_IOV_MAX) {
+			r = virtq_pop(vq, &v->rx);
+			if (r <= 0)
+				break;
+			keep(v);
+		}
+	} while (r == 0 && held->nr == 0 && virtq_unmute(vq));
+	return r < 0 ? r : held->nr != 0;
 }
 
-static void use_buffer(struct vsock *v, uint32_t written)
+/* Gives the first `nr` buffers back, each with its header and what follows it. */
+static void use_buffers(struct vsock *v, unsigned int nr, const struct virtio_vsock_hdr *h)
 {
-	virtq_push(&v->dev.vq[RX], v->rx.head, written);
-	v->dev.stats.requests++;
-	v->rx_held = false;
+	struct vsock_held *held = &v->held;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		uint32_t written = 0;
+
+		if (h && iov_put(&held->room[i], &h[MUT_HEADER(i)], sizeof(h[i])) == 0)
+			written = (uint32_t)sizeof(h[i]) + h[i].len;
+		virtq_push(&v->dev.vq[RX], held->head[i], written);
+	}
+	v->dev.stats.requests += nr;
+	held->nr = (uint16_t)(held->nr - nr);
+	memmove(held->head, held->head + nr, held->nr * sizeof(held->head[0]));
+	memmove(held->room, held->room + nr, held->nr * sizeof(held->room[0]));
+	if (held->nr == 0)
+		held->nr_iov = 0;
 }
 
-/* Puts one packet into the held buffer, if there is a packet. */
-static void give_packet(struct vsock *v)
+/* Puts packets into the held buffers, if there are packets. Returns how many buffers that took. */
+static unsigned int give_packets(struct vsock *v)
 {
-	struct iov_span room = iov_writable(&v->rx);
-	struct virtio_vsock_hdr h;
+	struct vsock_held *held = &v->held;
+	struct virtio_vsock_hdr h[VSOCK_BATCH];
+	unsigned int fit = 0;
+	unsigned int nr;
 
 	/* §5.10.6.2: a buffer has room for a header and some payload. */
-	if (room.len <= sizeof(h)) {
+	while (fit < held->nr && held->room[fit].len > sizeof(h[0]))
+		fit++;
+	if (fit == 0) {
 		v->dev.stats.faults++;
-		use_buffer(v, 0);
-		return;
+		use_buffers(v, 1, NULL);
+		return 1;
 	}
-	if (vsock_conns_next(&v->conns, &h, &room) && iov_put(&room, &h, sizeof(h)) == 0)
-		use_buffer(v, (uint32_t)sizeof(h) + h.len);
+	nr = vsock_conns_next(&v->conns, h, held->room, fit);
+	held->wanted = (uint16_t)(nr == held->nr ? min_u64(2u * nr, VSOCK_BATCH) : 1);
+	use_buffers(v, nr, h);
+	return nr;
+}
+
+/*
+ * At the end of a turn: one interrupt at most, for both directions. Linux tells its credit after
+ * almost every read; that such a packet was served, it finds out with the next interrupt, unless
+ * many of them fill the queue.
+ */
+static void notify(struct vsock *v)
+{
+	const struct virtq *rx = &v->dev.vq[RX];
+	unsigned int queues = 1u << RX;
+
+	if (MUT_TELL_TX(v->tell_tx) || v->quiet >= v->dev.vq[TX].size / 8 ||
+	    rx->published != rx->next_used) {
+		queues |= 1u << TX;
+		v->quiet = 0;
+		v->tell_tx = false;
+	} else {
+		virtq_show(&v->dev.vq[TX]);
+	}
+	virtio_notify_queues(&v->dev, queues);
 }
 
 /*
@@ -74,26 +134,30 @@ static void serve_rx(struct vsock *v)
 	unsigned int budget = vq->size;
 	uint64_t one = 1;
 
-	if (!vq->enabled || vq->fault != VIRTQ_OK)
+	if (!vq->enabled || vq->fault != VIRTQ_OK) {
+		notify(v);
 		return;
+	}
 	while (vsock_conns_pending(&v->conns)) {
-		int r = hold_buffer(v);
+		int r = hold_buffers(v);
+		unsigned int nr;
 
 		if (r < 0) {
 			virtio_broken(&v->dev, RX);
-			return;
+			break;
 		}
 		if (r == 0)
 			break;
-		give_packet(v);
-		if (--budget == 0) {
+		nr = give_packets(v);
+		budget -= (unsigned int)min_u64(nr, budget);
+		if (budget == 0) {
 			/* It cannot fail: the counter is far from full. */
 			if (write(v->dev.transport->kick[RX].fd, &one, sizeof(one)) < 0)
 				v->dev.stats.failures++;
 			break;
 		}
 	}
-	virtio_notify(&v->dev, RX);
+	notify(v);
 }
 
 static void wake(struct vsock_conns *s)
@@ -112,8 +176,13 @@ static uint32_t tx_one(struct virtio_dev *d, struct virtq_chain *c)
 	if (iov_take(&payload, &h, sizeof(h)) < 0) {
 		v->conns.count.bad_packets++;
 		d->stats.faults++;
+		v->tell_tx = true;
 		return 0;
 	}
+	if (h.op == VIRTIO_VSOCK_OP_CREDIT_UPDATE && c->read_len == sizeof(h))
+		v->quiet++;
+	else
+		v->tell_tx = true;
 	vsock_conns_receive(&v->conns, &h, &payload);
 	return 0;
 }
@@ -129,7 +198,7 @@ static void vsock_kick(struct virtio_dev *d, unsigned int q)
 		break;
 	case TX:
 		v->conns.count.tx_queue_event_count++;
-		virtio_drain(d, TX, &v->tx, tx_one);
+		virtio_serve(d, TX, &v->tx, tx_one);
 		break;
 	default:
 		virtq_mute(&d->vq[EVENT]); /* buffers for events, which are rare */
@@ -179,7 +248,9 @@ static void vsock_reset(struct virtio_dev *d)
 	struct vsock *v = container_of(d, struct vsock, dev);
 
 	vsock_host_stop(&v->conns);
-	v->rx_held = false;
+	v->held.nr = v->held.nr_iov = 0;
+	v->quiet = 0;
+	v->tell_tx = false;
 }
 
 static void vsock_release(struct virtio_dev *d)

@@ -14,7 +14,9 @@
 #include "vmm/mutants.h"
 #include "vmm/util.h"
 
-_Static_assert(sizeof(struct virtio_vsock_hdr) == 44, "packet header, virtio 1.2 §5.10.6");
+#define HEADER sizeof(struct virtio_vsock_hdr)
+
+_Static_assert(HEADER == 44, "packet header, virtio 1.2 §5.10.6");
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -113,7 +115,7 @@ static void host_shut(struct vsock_conn *c, uint8_t flags)
 static void consider_credit(struct vsock_conn *c)
 {
 	uint32_t under_way = c->received - c->forwarded_told;
-	uint32_t known = under_way < VSOCK_BUF_LEN ? VSOCK_BUF_LEN - under_way : 0;
+	uint32_t known = under_way < c->window ? c->window - under_way : 0;
 	uint32_t gain = c->forwarded - c->forwarded_told;
 
 	if (c->state == VSOCK_OPEN && known < VSOCK_CREDIT_STEP && gain != 0 &&
@@ -201,7 +203,7 @@ static void guest_data(struct vsock_conn *c, uint32_t len, const struct iov_span
 		violation(c, "data on a connection that is not open");
 		return;
 	}
-	if (MUT_NO_CREDIT(len > VSOCK_BUF_LEN - c->buf_len)) {
+	if (MUT_NO_CREDIT(len > c->window - c->buf_len)) {
 		violation(c, "more data than it had credit for");
 		return;
 	}
@@ -427,19 +429,27 @@ bool vsock_conns_pending(const struct vsock_conns *s)
 	return s->nr_orphans != 0 || vsock_list_first(s, VSOCK_READY);
 }
 
-/* Reads from the socket into the guest's buffer, behind the header. Returns the number of bytes. */
-static uint32_t read_payload(struct vsock_conn *c, const struct iov_span *room)
+/* Reads from the socket into the guest's buffers, behind the headers. Returns the number of bytes.
+ */
+static uint32_t read_payload(struct vsock_conn *c, const struct iov_span *room, unsigned int nr)
 {
-	uint64_t want = room->len - sizeof(struct virtio_vsock_hdr);
 	struct iovec *iov = c->owner->m->iov;
+	uint64_t want = 0;
 	bool all = false;
+	uint64_t most;
+	int nr_iov = 0;
 	ssize_t n;
 
 	if (!can_read(c))
 		return 0;
-	want = min_u64(want, min_u64(guest_room(c), VSOCK_PACKET_MAX));
-	n = vsock_host_receive(c, iov, slice(room, sizeof(struct virtio_vsock_hdr), want, iov),
-			       &all);
+	most = min_u64(guest_room(c), VSOCK_PACKET_MAX);
+	for (unsigned int i = 0; i < nr && want < most; i++) {
+		uint64_t part = min_u64(room[i].len - HEADER, most - want);
+
+		nr_iov += slice(&room[i], HEADER, part, iov + nr_iov);
+		want += part;
+	}
+	n = vsock_host_receive(c, iov, nr_iov, &all);
 	if (n > 0) {
 		c->sent += (uint32_t)n;
 		c->owner->count.rx_bytes_count += (uint64_t)n;
@@ -481,7 +491,7 @@ static void fill(struct vsock_conn *c, struct virtio_vsock_hdr *h, uint16_t op, 
 		.type = VIRTIO_VSOCK_TYPE_STREAM,
 		.op = op,
 		.flags = op == VIRTIO_VSOCK_OP_SHUTDOWN ? c->host_shut : 0,
-		.buf_alloc = VSOCK_BUF_LEN,
+		.buf_alloc = c->window,
 		.fwd_cnt = c->forwarded,
 	};
 	c->forwarded_told = c->forwarded;
@@ -505,8 +515,24 @@ static void after_packet(struct vsock_conn *c, uint16_t op)
 	reap(c);
 }
 
-/* The packet of one connection; false: it had none. */
-static bool next_of(struct vsock_conn *c, struct virtio_vsock_hdr *h, const struct iov_span *room)
+/* The headers of `len` bytes that were read into `room`; returns their number. */
+static unsigned int fill_data(struct vsock_conn *c, struct virtio_vsock_hdr *h,
+			      const struct iov_span *room, uint32_t len)
+{
+	unsigned int nr = 0;
+
+	while (len != 0) {
+		uint32_t part = (uint32_t)min_u64(len, room[nr].len - HEADER);
+
+		fill(c, &h[nr++], VIRTIO_VSOCK_OP_RW, part);
+		len -= part;
+	}
+	return nr;
+}
+
+/* The packets of one connection; 0: it had none. */
+static unsigned int next_of(struct vsock_conn *c, struct virtio_vsock_hdr *h,
+			    const struct iov_span *room, unsigned int nr)
 {
 	static const uint16_t before_data[] = { VIRTIO_VSOCK_OP_RST, VIRTIO_VSOCK_OP_REQUEST,
 						VIRTIO_VSOCK_OP_RESPONSE };
@@ -516,28 +542,33 @@ static bool next_of(struct vsock_conn *c, struct virtio_vsock_hdr *h, const stru
 	uint32_t len = 0;
 
 	if (op == VIRTIO_VSOCK_OP_INVALID) {
-		len = read_payload(c, room);
+		len = read_payload(c, room, nr);
 		if (c->state == VSOCK_FREE)
-			return false;
+			return 0;
 		op = len != 0 ? VIRTIO_VSOCK_OP_RW
 			      : first_owed(c, after_data, ARRAY_SIZE(after_data));
 	}
 	if (op == VIRTIO_VSOCK_OP_INVALID) {
 		update_ready(c);
-		return false;
+		return 0;
 	}
-	fill(c, h, op, len);
+	if (len != 0) {
+		nr = fill_data(c, h, room, len);
+	} else {
+		fill(c, h, op, 0);
+		nr = 1;
+	}
 	after_packet(c, op);
-	return true;
+	return nr;
 }
 
-bool vsock_conns_next(struct vsock_conns *s, struct virtio_vsock_hdr *h,
-		      const struct iov_span *room)
+unsigned int vsock_conns_next(struct vsock_conns *s, struct virtio_vsock_hdr *h,
+			      const struct iov_span *room, unsigned int nr)
 {
 	struct vsock_conn *c;
-	bool found = s->nr_orphans != 0;
+	unsigned int found = 0;
 
-	if (found) {
+	if (s->nr_orphans != 0) {
 		const struct vsock_orphan *o = &s->m->orphan[s->orphan_head];
 
 		*h = (struct virtio_vsock_hdr){
@@ -550,10 +581,10 @@ bool vsock_conns_next(struct vsock_conns *s, struct virtio_vsock_hdr *h,
 		};
 		s->orphan_head = (uint16_t)((s->orphan_head + 1) % VSOCK_MAX_ORPHANS);
 		s->nr_orphans--;
+		found = 1;
 	}
-	while (!found && (c = vsock_list_first(s, VSOCK_READY)))
-		found = next_of(c, h, room);
-	if (found)
-		s->count.rx_packets_count++;
+	while (found == 0 && (c = vsock_list_first(s, VSOCK_READY)))
+		found = next_of(c, h, room, nr);
+	s->count.rx_packets_count += found;
 	return found;
 }

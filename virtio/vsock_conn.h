@@ -21,7 +21,7 @@
 #include "virtio/iov.h"
 #include "virtio/vsock_table.h"
 
-#define VSOCK_PACKET_MAX  65536u /* bytes of payload */
+#define VSOCK_PACKET_MAX  65536u /* bytes of payload; also of one read */
 #define VSOCK_CREDIT_STEP 4096u	 /* the guest hears of new credit when it has less than this */
 
 /* Takes in a packet of the guest: its header, which was copied, and what follows it. */
@@ -32,12 +32,13 @@ void vsock_conns_receive(struct vsock_conns *s, const struct virtio_vsock_hdr *h
 bool vsock_conns_pending(const struct vsock_conns *s);
 
 /*
- * The next packet for the guest, in turns among connections. `room` is the guest's buffer, larger
- * than a header: the payload is put behind the place of the header, which the caller puts in.
- * False: there was nothing after all.
+ * The next packets for the guest, of one connection, in turns among them. `room` are `nr` buffers
+ * of the guest's, each larger than a header, with VSOCK_IOV_MAX segments in all: the payload is put
+ * behind the places of the headers, which the caller puts in. Returns the number of packets, each
+ * in a buffer of its own; 0: there was nothing after all.
  */
-bool vsock_conns_next(struct vsock_conns *s, struct virtio_vsock_hdr *h,
-		      const struct iov_span *room) MUST_CHECK;
+unsigned int vsock_conns_next(struct vsock_conns *s, struct virtio_vsock_hdr *h,
+			      const struct iov_span *room, unsigned int nr) MUST_CHECK;
 
 /*
  * What the host's side (vsock_host.h) tells of a connection, which may be gone afterwards: events

@@ -12,12 +12,16 @@
 #include "vmm/gmem.h"
 #include "vmm/util.h"
 
-#define FIRST_PORT  (1u << 30)
-#define NR_PORTS    (1u << 30)
-#define BUFFERS_LEN ((size_t)VSOCK_SLOTS * VSOCK_BUF_LEN)
+#define FIRST_PORT (1u << 30)
+#define NR_PORTS   (1u << 30)
+/* Up to slot VSOCK_WIDE_CONNS a wide one each, then narrow ones. */
+#define WIDE_LEN    ((size_t)(VSOCK_WIDE_CONNS + 1) * VSOCK_BUF_LEN)
+#define BUFFERS_LEN (WIDE_LEN + (size_t)(VSOCK_MAX_CONNS - VSOCK_WIDE_CONNS) * VSOCK_BUF_NARROW)
 
 _Static_assert((VSOCK_SLOTS & (VSOCK_SLOTS - 1)) == 0, "buckets are chosen by a mask");
-_Static_assert((VSOCK_BUF_LEN & (VSOCK_BUF_LEN - 1)) == 0, "the buffers wrap by a mask");
+_Static_assert((VSOCK_BUF_LEN & (VSOCK_BUF_LEN - 1)) == 0 &&
+		       (VSOCK_BUF_NARROW & (VSOCK_BUF_NARROW - 1)) == 0,
+	       "the buffers wrap by a mask");
 
 static void *reserve(size_t len)
 {
@@ -83,6 +87,7 @@ struct vsock_conn *vsock_conn_new(struct vsock_conns *s, int fd)
 	c->fd = fd;
 	c->source.fd = -1;
 	s->nr++;
+	c->window = slot <= VSOCK_WIDE_CONNS ? VSOCK_BUF_LEN : VSOCK_BUF_NARROW;
 	return c;
 }
 
@@ -232,7 +237,11 @@ void vsock_timeout_stop(struct vsock_conn *c)
 
 static uint8_t *buf_of(const struct vsock_conn *c)
 {
-	return c->owner->buffers + (size_t)slot_of(c) * VSOCK_BUF_LEN;
+	size_t slot = slot_of(c);
+
+	if (slot <= VSOCK_WIDE_CONNS)
+		return c->owner->buffers + slot * VSOCK_BUF_LEN;
+	return c->owner->buffers + WIDE_LEN + (slot - VSOCK_WIDE_CONNS - 1) * VSOCK_BUF_NARROW;
 }
 
 void vsock_buf_put(struct vsock_conn *c, const struct iovec *iov)
@@ -242,8 +251,8 @@ void vsock_buf_put(struct vsock_conn *c, const struct iovec *iov)
 
 	c->buf_touched = true;
 	while (left != 0) {
-		uint32_t at = (c->buf_head + c->buf_len) & (VSOCK_BUF_LEN - 1);
-		size_t part = min_u64(left, VSOCK_BUF_LEN - at);
+		uint32_t at = (c->buf_head + c->buf_len) & (c->window - 1);
+		size_t part = min_u64(left, c->window - at);
 
 		gmem_ldcpy(buf_of(c) + at, from, part);
 		from = gmem_off(from, part);
@@ -254,7 +263,7 @@ void vsock_buf_put(struct vsock_conn *c, const struct iovec *iov)
 
 int vsock_buf_peek(struct vsock_conn *c, struct iovec iov[2])
 {
-	uint32_t part = (uint32_t)min_u64(c->buf_len, VSOCK_BUF_LEN - c->buf_head);
+	uint32_t part = (uint32_t)min_u64(c->buf_len, c->window - c->buf_head);
 
 	iov[0] = (struct iovec){ buf_of(c) + c->buf_head, part };
 	iov[1] = (struct iovec){ buf_of(c), c->buf_len - part };
@@ -264,10 +273,10 @@ int vsock_buf_peek(struct vsock_conn *c, struct iovec iov[2])
 void vsock_buf_drop(struct vsock_conn *c, uint32_t len)
 {
 	c->buf_len -= len;
-	c->buf_head = (c->buf_head + len) & (VSOCK_BUF_LEN - 1);
+	c->buf_head = (c->buf_head + len) & (c->window - 1);
 	if (c->buf_len != 0 || !c->buf_touched)
 		return;
 	c->buf_head = 0;
 	c->buf_touched = false;
-	madvise(buf_of(c), VSOCK_BUF_LEN, MADV_DONTNEED);
+	madvise(buf_of(c), c->window, MADV_DONTNEED);
 }

@@ -20,7 +20,10 @@
 #define VSOCK_MAX_CONNS	  1023u
 #define VSOCK_SLOTS	  (VSOCK_MAX_CONNS + 1)
 #define VSOCK_MAX_ORPHANS 256u
-#define VSOCK_BUF_LEN	  65536u /* bytes of the guest's that may wait in one connection */
+#define VSOCK_BUF_LEN	  262144u /* bytes of the guest's that may wait in one connection, */
+#define VSOCK_WIDE_CONNS  32u	  /* as long as it is one of so few; in one of many: */
+#define VSOCK_BUF_NARROW  65536u
+#define VSOCK_IOV_MAX	  (2 * VIRTQ_IOV_MAX)
 #define VSOCK_TIMEOUT_NS                                                         \
 	2000000000ull /* for the guest's answer, or a sign of life of the host's \
 		       */
@@ -58,7 +61,8 @@ struct vsock_conn {
 	bool want_out;	  /* watched for room in the socket */
 	bool buf_touched; /* the buffer holds pages */
 	uint16_t pending; /* bit OP: a packet of this kind is owed to the guest */
-	uint16_t chain;	  /* next in the bucket, or next free slot; 0 = last */
+	uint32_t window; /* bytes of the guest's that may wait: VSOCK_BUF_LEN or VSOCK_BUF_NARROW */
+	uint16_t chain;	 /* next in the bucket, or next free slot; 0 = last */
 	struct {
 		uint16_t prev;
 		uint16_t next;
@@ -92,7 +96,8 @@ struct vsock_memory {
 	struct vsock_conn conn[VSOCK_SLOTS];
 	uint16_t bucket[VSOCK_SLOTS];
 	struct vsock_orphan orphan[VSOCK_MAX_ORPHANS];
-	struct iovec iov[VIRTQ_IOV_MAX]; /* of the transfer being made */
+	struct iovec held_iov[VSOCK_IOV_MAX]; /* of the guest's buffers that the device holds */
+	struct iovec iov[VSOCK_IOV_MAX];      /* of the transfer being made */
 };
 
 /* Loop thread; read by anybody. The names are those of the `vsock` group of metrics. */
@@ -123,7 +128,7 @@ struct vsock_conns {
 	uint64_t guest_cid;
 	void (*wake)(struct vsock_conns *s); /* there may be something for the guest */
 	struct vsock_memory *m;
-	uint8_t *buffers; /* VSOCK_BUF_LEN for each slot */
+	uint8_t *buffers; /* VSOCK_BUF_LEN or VSOCK_BUF_NARROW for each slot */
 	uint16_t nr;	  /* connections that exist */
 	uint16_t free;	  /* first free slot of those used before; 0 = none */
 	uint16_t fresh;	  /* slots that were used before: 1 to `fresh` */

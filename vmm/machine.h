@@ -38,6 +38,8 @@ struct machine {
 	int serial_fd;		     /* -1 = the console is standard input and output */
 	struct metrics_block block_metrics[VM_MAX_DRIVES];
 	struct metrics_net net_metrics[VM_MAX_NETS];
+	struct metrics_virtio virtio_metrics[PLATFORM_MAX_VIRTIO];
+	char virtio_name[PLATFORM_MAX_VIRTIO][16]; /* INDEX_KIND */
 	struct vm vm;
 };
 
@@ -73,7 +75,11 @@ int machine_update_network(struct machine *m, const struct network_update *u, st
 int machine_set_network(struct machine *m, const struct network_settings *s, struct err *e)
 	MUST_CHECK;
 
-/* There is one vsock: a second call replaces it, and removes the first one's socket. */
+/*
+ * There is one vsock: a second call replaces it, and removes the first one's socket. When the
+ * second one fails the first stays, but for one at the same path, which had to go before:
+ * config.has_vsock.
+ */
 int machine_set_vsock(struct machine *m, const struct vsock_settings *s, struct err *e) MUST_CHECK;
 int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
 	MUST_CHECK;

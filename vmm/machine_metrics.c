@@ -5,6 +5,8 @@
  */
 #include "vmm/machine.h"
 
+#include <stdio.h>
+
 #include "vmm/log.h"
 
 static void gather_drives(struct machine *m)
@@ -75,6 +77,30 @@ static void gather_vsock(const struct vsock_counters *s)
 	metric_set(&t->muxer_event_fails, s->muxer_event_fails);
 }
 
+/* Which of the queues' metrics belongs to queue `q`. */
+static metric *of_queue(metric *queue0, unsigned int q)
+{
+	return queue0 + (size_t)2 * q;
+}
+
+/* What the transport counts, for every kind of device. */
+static void gather_transport(const struct vmmio *v, struct metrics_virtio *t)
+{
+	const struct virtio_stats *s = &v->dev->stats;
+
+	metric_set(&t->notifications, s->kicks);
+	metric_set(&t->interrupts, s->interrupts);
+	metric_set(&t->config_interrupts, s->config_interrupts);
+	metric_set(&t->requests, s->requests);
+	metric_set(&t->failures, s->failures);
+	metric_set(&t->faults, s->faults);
+	metric_set(&t->register_faults, atomic_load(&v->register_faults));
+	for (unsigned int q = 0; q < v->dev->ops->nr_queues; q++) {
+		metric_set(of_queue(&t->queue0_notifications, q), s->queue[q].kicks);
+		metric_set(of_queue(&t->queue0_interrupts, q), s->queue[q].interrupts);
+	}
+}
+
 static void gather_vcpus(const struct vm *vm)
 {
 	struct vcpu_count sum = { 0 };
@@ -97,15 +123,21 @@ void machine_gather(void *ctx)
 {
 	struct machine *m = ctx;
 	const struct vm *vm = &m->vm;
-	uint64_t interrupts = 0;
+	uint64_t interrupts = 0, config_interrupts = 0;
 
 	if (m->phase == MACHINE_NOT_STARTED)
 		return;
 	gather_drives(m);
 	gather_networks(m);
-	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		interrupts += vm->device[i].transport.dev->stats.interrupts;
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		const struct vmmio *t = &vm->device[i].transport;
+
+		gather_transport(t, &m->virtio_metrics[i]);
+		interrupts += t->dev->stats.interrupts + t->dev->stats.config_interrupts;
+		config_interrupts += t->dev->stats.config_interrupts;
+	}
 	metric_set(&metrics.interrupts.triggers, interrupts);
+	metric_set(&metrics.interrupts.config_updates, config_interrupts);
 	if (m->config.rng) {
 		const struct rng *r =
 			&vm->device[m->settings.nr_drives + m->settings.nr_networks].rng;
@@ -131,6 +163,12 @@ void machine_attach_metrics(struct machine *m)
 	for (unsigned int i = 0; r == 0 && i < m->settings.nr_networks; i++)
 		r = metrics_attach(METRICS_ID_net, m->settings.networks[i].iface_id,
 				   (metric *)&m->net_metrics[i]);
+	for (unsigned int i = 0; r == 0 && i < m->vm.nr_devices; i++) {
+		snprintf(m->virtio_name[i], sizeof(m->virtio_name[i]), "%u_%s", i,
+			 m->vm.device[i].transport.dev->ops->name);
+		r = metrics_attach(METRICS_ID_virtio, m->virtio_name[i],
+				   (metric *)&m->virtio_metrics[i]);
+	}
 	if (r < 0)
 		log_warn("metrics: more devices than are counted one by one");
 	metrics_set_gather(machine_gather, m);

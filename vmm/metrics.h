@@ -287,6 +287,29 @@
 	INC(state_count)                        \
 	INC(state_fails)
 
+/*
+ * Of ours, and not in the contract, hence only in GET /metrics: what passes through the transport
+ * of each virtio device. Its instances are called virtio_INDEX_KIND.
+ */
+#define METRICS_VIRTIO(INC, STORE, AGG) \
+	INC(notifications)              \
+	INC(interrupts)                 \
+	INC(config_interrupts)          \
+	INC(requests)                   \
+	INC(failures)                   \
+	INC(faults)                     \
+	INC(register_faults)            \
+	INC(queue0_notifications)       \
+	INC(queue0_interrupts)          \
+	INC(queue1_notifications)       \
+	INC(queue1_interrupts)          \
+	INC(queue2_notifications)       \
+	INC(queue2_interrupts)          \
+	INC(queue3_notifications)       \
+	INC(queue3_interrupts)          \
+	INC(queue4_notifications)       \
+	INC(queue4_interrupts)
+
 /* In the order in which they are written. */
 #define METRICS_GROUPS(GROUP)                                 \
 	GROUP(api_server, METRICS_API_SERVER)                 \
@@ -310,7 +333,8 @@
 	GROUP(entropy, METRICS_ENTROPY)                       \
 	GROUP(pmem, METRICS_PMEM)                             \
 	GROUP(interrupts, METRICS_INTERRUPTS)                 \
-	GROUP(memory_hotplug, METRICS_MEMORY_HOTPLUG)
+	GROUP(memory_hotplug, METRICS_MEMORY_HOTPLUG)         \
+	GROUP(virtio, METRICS_VIRTIO)
 
 /* ---- what follows from it -------------------------------------------------------------------- */
 

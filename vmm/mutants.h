@@ -61,6 +61,8 @@
 #define MUT_GUEST_ROOM(x) (MUT == 102 ? 65536 : (x)) /* 102: the guest's credit is ignored */
 #define MUT_AFTER_LINE(x) (MUT != 103 && (x))	     /* 103: what follows a line waits for more */
 #define MUT_NOT_RESET(x)  (MUT == 104 || (x))	     /* 104: resets are answered by resets */
+#define MUT_TELL_TX(x)	  (MUT == 240 ? 0 : (x))     /* 240: the guest hears late of its data */
+#define MUT_HEADER(i)	  (MUT == 241 ? 0 : (i))     /* 241: buffers of one read share a header */
 #define MUT_NOT_ENDED(x)  (MUT == 105 || (x))	     /* 105: the end may come unseen with data */
 
 /* jailer */

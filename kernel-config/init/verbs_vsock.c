@@ -36,48 +36,112 @@ static int numbers(const char *verb, char **args, uint64_t *v, int nr)
 	return 0;
 }
 
+/* Reads to the end, and does nothing with it. */
+static int take(int fd)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, data, sizeof(data));
+	} while (n > 0);
+	return n < 0 ? -1 : 0;
+}
+
 /* Not by write_all: a peer that has left must not end us by a signal. */
+static int send_data(int fd, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t r = send(fd, data + done, n - done, MSG_NOSIGNAL);
+
+		if (r < 0)
+			return -1;
+		done += (size_t)r;
+	}
+	return 0;
+}
+
 static int echo(int fd)
 {
 	ssize_t n;
 
 	while ((n = read(fd, data, sizeof(data))) > 0) {
-		for (ssize_t done = 0; done < n;) {
-			ssize_t r = send(fd, data + done, (size_t)(n - done), MSG_NOSIGNAL);
-
-			if (r < 0)
-				return -1;
-			done += r;
-		}
+		if (send_data(fd, (size_t)n))
+			return -1;
 	}
 	return n < 0 ? -1 : 0;
 }
 
-int verb_vsock_echo(char **args)
+/* Has `serve` see to v[1] connections to port v[0], one after the other. */
+static int listen_for(const char *verb, const uint64_t *v, int (*serve)(int fd))
 {
-	struct sockaddr_vm at = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY };
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_ANY,
+				  .svm_port = (unsigned int)v[0] };
 	struct text t = { 0 };
-	uint64_t v[2];
-	int l;
+	int l = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (numbers("vsock-echo", args, v, 2))
-		return 2;
-	at.svm_port = (unsigned int)v[0];
-	l = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (l < 0 || bind(l, (struct sockaddr *)&at, sizeof(at)) || listen(l, 16))
-		return fail("vsock-echo", "listen");
+		return fail(verb, "listen");
 	text_str(&t, "listening");
 	text_end(&t, STDOUT_FILENO);
 	for (uint64_t i = 0; i < v[1]; i++) {
 		int fd = accept(l, NULL, NULL);
 
 		if (fd < 0)
-			return fail("vsock-echo", "accept");
-		if (echo(fd))
-			say("vsock-echo: ", strerror(errno)); /* that one's bad luck */
+			return fail(verb, "accept");
+		if (serve(fd))
+			say(verb, ": ", strerror(errno)); /* that one's bad luck */
 		close(fd);
 	}
 	close(l);
+	return 0;
+}
+
+int verb_vsock_echo(char **args)
+{
+	uint64_t v[2];
+
+	return numbers("vsock-echo", args, v, 2) ? 2 : listen_for("vsock-echo", v, echo);
+}
+
+int verb_vsock_take(char **args)
+{
+	uint64_t v[2];
+
+	return numbers("vsock-take", args, v, 2) ? 2 : listen_for("vsock-take", v, take);
+}
+
+/* A connection to that port of the host, or -1. */
+static int call_host(uint64_t port)
+{
+	struct sockaddr_vm to = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_HOST,
+				  .svm_port = (unsigned int)port };
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) ? -1 : fd;
+}
+
+int verb_vsock_send(char **args)
+{
+	uint64_t v[2];
+	int fd;
+
+	if (numbers("vsock-send", args, v, 2))
+		return 2;
+	fd = call_host(v[0]);
+	if (fd < 0)
+		return fail("vsock-send", "connect");
+	for (uint64_t left = v[1]; left != 0;) {
+		size_t n = left < sizeof(data) ? (size_t)left : sizeof(data);
+
+		if (send_data(fd, n))
+			return fail("vsock-send", "send");
+		left -= n;
+	}
+	if (shutdown(fd, SHUT_WR) || take(fd))
+		return fail("vsock-send", "end");
+	close(fd);
 	return 0;
 }
 
@@ -117,15 +181,13 @@ static int call_in(int fd, const uint64_t *v, uint64_t *got)
 
 int verb_vsock_call(char **args)
 {
-	struct sockaddr_vm to = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST };
 	uint64_t v[3], sent = 0, got = 0;
 	int r = 1, fd;
 
 	if (numbers("vsock-call", args, v, 3))
 		return 2;
-	to.svm_port = (unsigned int)v[0];
-	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
+	fd = call_host(v[0]);
+	if (fd < 0)
 		return fail("vsock-call", "connect");
 	while (r > 0) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };

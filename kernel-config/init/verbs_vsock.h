@@ -7,10 +7,16 @@
  * sends. */
 int verb_vsock_echo(char **args);
 
+/* PORT COUNT: the same, but nothing is sent back: it reads to the end and closes. */
+int verb_vsock_take(char **args);
+
 /*
  * PORT BYTES SEED: connect to that port of the host, send the pattern of SEED (pattern.h), close
  * that half, and fail unless the same bytes come back, and then the end.
  */
 int verb_vsock_call(char **args);
+
+/* PORT BYTES: connect to that port of the host, send zeroes, close that half, wait for the end. */
+int verb_vsock_send(char **args);
 
 #endif

@@ -157,6 +157,23 @@ def test_vsock_id_is_deprecated(client, tmp_path):
     assert client.get("/vm/config")["vsock"]["guest_cid"] == 0
 
 
+def test_vsock_that_cannot_be_made_again(client, tmp_path):
+    """The old socket had to go first; then there is none, and the configuration says so."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    body = {"guest_cid": 3, "uds_path": str(folder / "v.sock")}
+    client.put("/vsock", body)
+    client.refused("PUT", "/vsock", {**body, "uds_path": str(tmp_path / "missing" / "v")})
+    assert client.get("/vm/config")["vsock"]["uds_path"] == body["uds_path"]
+    (folder / "v.sock").unlink()
+    folder.rmdir()
+    client.refused("PUT", "/vsock", body)
+    assert client.get("/vm/config")["vsock"] is None
+    folder.mkdir()
+    client.put("/vsock", body)
+    assert client.get("/vm/config")["vsock"]["uds_path"] == body["uds_path"]
+
+
 def test_root_drive_is_first(client, disk):
     for name in ("a", "b"):
         put_drive(client, name, path=disk)

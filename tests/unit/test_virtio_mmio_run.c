@@ -79,6 +79,8 @@ static void doorbell_serves_its_queue(void **state)
 	assert_int_equal(toy.dev.stats.kicks, 3); /* with one for each queue at the start */
 	assert_int_equal(toy.dev.stats.requests, 1);
 	assert_int_equal(toy.dev.stats.interrupts, 1);
+	assert_int_equal(toy.dev.stats.queue[0].kicks + toy.dev.stats.queue[1].kicks, 3);
+	assert_int_equal(toy.dev.stats.queue[0].interrupts + toy.dev.stats.queue[1].interrupts, 1);
 }
 
 static void doorbell_of_no_queue_is_a_fault(void **state)

@@ -12,6 +12,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -484,6 +485,39 @@ static void many(void **state)
 	close(connected_client(&port));
 }
 
+/*
+ * Each turn raises one interrupt at most, and none for a credit update alone, which is shown at
+ * once (vguest_send looks) and told with the next one that there is, or when there are many.
+ */
+static void interrupts_are_few(void **state)
+{
+	uint32_t port;
+	int fd;
+
+	(void)state;
+	board_write(&g.b, VIRTIO_MMIO_STATUS, 0);
+	/* Without the event index, an interrupt is wanted for everything. */
+	vguest_start(&g, g.v.dev.features & ~(1ull << VIRTIO_RING_F_EVENT_IDX));
+	fd = connected_client(&port);
+	board_irqs(&g.b);
+	vguest_send(&g, VIRTIO_VSOCK_OP_CREDIT_UPDATE, port, PORT, 0, NULL, 0);
+	assert_int_equal(board_irqs(&g.b), 0);
+	vguest_send(&g, VIRTIO_VSOCK_OP_CREDIT_UPDATE, port, PORT, 0, NULL, 0);
+	assert_int_equal(board_irqs(&g.b), 1); /* an eighth of a queue of 16 */
+	vguest_send(&g, VIRTIO_VSOCK_OP_CREDIT_UPDATE, port, PORT, 0, NULL, 0);
+	assert_int_equal(board_irqs(&g.b), 0);
+	say(fd, "x");
+	vguest_settle(&g);
+	assert_int_equal(board_irqs(&g.b), 1);
+	guest_gets(VIRTIO_VSOCK_OP_RW, port, PORT);
+	vguest_send(&g, VIRTIO_VSOCK_OP_RW, port, PORT, 0, "y", 1);
+	assert_int_equal(board_irqs(&g.b), 1);
+	vguest_send(&g, VIRTIO_VSOCK_OP_CREDIT_REQUEST, port, PORT, 0, NULL, 0);
+	guest_gets(VIRTIO_VSOCK_OP_CREDIT_UPDATE, port, PORT);
+	assert_int_equal(board_irqs(&g.b), 1); /* for both queues */
+	close(fd);
+}
+
 /* Clients that come before the driver wait for it. */
 static void early_clients_wait(void **state)
 {
@@ -542,6 +576,7 @@ int main(void)
 		TEST(many),
 		TEST(early_clients_wait),
 		TEST(transport_reset),
+		TEST(interrupts_are_few),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
