@@ -251,7 +251,6 @@ static int rx_one(struct net *n)
 	uint64_t room;
 	uint16_t nr;
 	ssize_t len;
-	int error;
 
 	if (!rate_limit_ready(&rx->limit))
 		return -EAGAIN;
@@ -265,20 +264,17 @@ static int rx_one(struct net *n)
 	/* Behind the buffers, for what does not fit: in the place of a later buffer's segment. */
 	saved = iov[nr];
 	iov[nr] = (struct iovec){ .iov_base = n->spill, .iov_len = sizeof(n->spill) };
-	len = readv(n->tap.fd, iov, nr + 1);
-	error = errno;
+	len = n->backend.ops->receive(&n->backend, iov, nr + 1);
 	iov[nr] = saved;
-	if (len > 0) {
+	if (len >= 0) {
 		rate_limit_charge(&rx->limit, (uint64_t)len, 1);
 		return rx_deliver(n, (uint32_t)len, room);
 	}
-	if (len < 0 && error == EAGAIN)
+	if (len == -EAGAIN)
 		return -EAGAIN;
-	if (len < 0 && error == EINTR)
-		return 0;
 	n->net_stats.tap_read_fails++;
-	if (len == 0 || net_means_gone(error))
-		net_tap_gone(n);
+	if (net_backend_lost((int)-len))
+		net_gone(n);
 	return -EAGAIN;
 }
 
@@ -295,7 +291,9 @@ void net_rx_run(struct net *n)
 		while (r == 0 && budget-- != 0)
 			r = rx_one(n);
 		virtio_notify(&n->dev, RXQ);
+		/* A stream's next frames may be with us already: no event would tell. */
+		if (r == 0)
+			virtio_again(&n->dev, RXQ);
 	}
-	/* With the budget spent, the tap is still readable, and the loop comes back. */
 	net_watch(n);
 }

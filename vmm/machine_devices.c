@@ -201,13 +201,13 @@ int machine_set_network(struct machine *m, const struct network_settings *s, str
 	memcpy(c.mac, s->guest_mac, sizeof(c.mac));
 	if (replace && strcmp(m->settings.networks[at].host_dev_name, s->host_dev_name) == 0) {
 		/* A tap has one holder: it cannot be opened again while we have it. */
-		c.tap = m->config.net[at].tap;
+		c.backend = m->config.net[at].backend;
 	} else {
-		r = net_tap_open(&c.tap, s->host_dev_name, e);
+		r = net_backend_open(&c.backend, s->host_dev_name, e);
 		if (r < 0)
 			return r;
 		if (replace)
-			net_tap_close(&m->config.net[at].tap);
+			net_backend_close(&m->config.net[at].backend);
 	}
 	if (!replace)
 		m->config.nr_nets = ++m->settings.nr_networks;

@@ -63,4 +63,10 @@
 #define MUT_NOT_RESET(x)  (MUT == 104 || (x))	     /* 104: resets are answered by resets */
 #define MUT_NOT_ENDED(x)  (MUT == 105 || (x))	     /* 105: the end may come unseen with data */
 
+/* net's backends */
+#define MUT_STREAM_LENGTH(x) (MUT != 220 && (x)) /* 220: a frame's length is believed */
+#define MUT_STREAM_WHOLE(x)  (MUT == 221 || (x)) /* 221: half a frame is taken for a whole one */
+#define MUT_STREAM_REST(x)   (MUT != 222 && (x)) /* 222: what a socket did not take is lost */
+#define MUT_OFFERS(x)	     (MUT == 223 || (x)) /* 223: offloads are offered that nobody does */
+
 #endif
