@@ -279,6 +279,20 @@ static void net_reset(struct virtio_dev *d)
 	watch(n, n->unsent && !n->dead ? EPOLLOUT : 0);
 }
 
+/* Chains that are held go back to the queue, and are taken from there again: nothing is lost. */
+static void net_settle(struct virtio_dev *d)
+{
+	struct net *n = net_of(d);
+
+	if (net_queue_runs(&d->vq[RXQ]))
+		net_rx_settle(n);
+	if (n->tx_held && net_queue_runs(&d->vq[TXQ])) {
+		virtq_unpop(&d->vq[TXQ], n->tx_chain.head);
+		n->tx_held = false;
+		virtio_again(d, TXQ);
+	}
+}
+
 static void net_release(struct virtio_dev *d)
 {
 	struct net *n = net_of(d);
@@ -297,6 +311,7 @@ static const struct virtio_ops net_ops = {
 	.activate = net_activate,
 	.kick = net_kick,
 	.reset = net_reset,
+	.settle = net_settle,
 	.release = net_release,
 };
 

@@ -29,6 +29,9 @@ void net_gone(struct net *n);
 /* Receives what there is and what there are buffers for. */
 void net_rx_run(struct net *n);
 
+/* Gives kept buffers back to the queue; a frame that was begun stays with us, whole. */
+void net_rx_settle(struct net *n);
+
 /* Forgets the buffers: the queue is stopped, and they are the driver's again. */
 void net_rx_forget(struct net_rx *rx);
 

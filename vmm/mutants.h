@@ -68,5 +68,6 @@
 #define MUT_STREAM_WHOLE(x)  (MUT == 221 || (x)) /* 221: half a frame is taken for a whole one */
 #define MUT_STREAM_REST(x)   (MUT != 222 && (x)) /* 222: what a socket did not take is lost */
 #define MUT_OFFERS(x)	     (MUT == 223 || (x)) /* 223: offloads are offered that nobody does */
+#define MUT_SETTLED(x)	     (MUT != 224 && (x)) /* 224: kept buffers are forgotten at a pause */
 
 #endif
