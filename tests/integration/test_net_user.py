@@ -5,12 +5,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
-from mote import TIMEOUT, Mote, expect, run
+from mote import INITRD, MOTE, TIMEOUT, VMLINUX, Mote, expect, run
 
 MIB = 1 << 20
 HOST, PEER = "192.0.2.1", "192.0.2.2"
@@ -48,6 +49,18 @@ def route():
         subprocess.run(["ip", "link", "del", "mu0"], capture_output=True, check=False)
 
 
+@pytest.fixture(scope="module")
+def program():
+    """The monitor and its guest where everybody can read them."""
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o755)
+        os.mkdir(f"{d}/guest", 0o755)
+        shutil.copy(MOTE, f"{d}/mote")
+        for path in (VMLINUX, INITRD):
+            shutil.copy(path, f"{d}/guest")
+        yield f"{d}/mote"
+
+
 def passts():
     """Process ids of what is called passt."""
     found = []
@@ -68,7 +81,7 @@ def wait_for_none():
         time.sleep(0.05)
 
 
-def test_tcp_as_a_user(tmp_path):
+def test_tcp_as_a_user(program):
     """Some MiB both ways, without any privilege; and nothing stays."""
     data = os.urandom(MIB) * 4
     server = socket.create_server((HOST, 0))
@@ -94,9 +107,8 @@ def test_tcp_as_a_user(tmp_path):
     thread.start()
     script = (f"{UP}; nc {HOST} {port} </dev/null >/tmp/in; sha256sum </tmp/in;"
               f"nc {HOST} {port} </tmp/in >/dev/null")
-    os.chmod(tmp_path, 0o777)
     with Mote("run", "--net", "user", "--", "sh", "-c", script, prefix=NOBODY,
-              cwd=tmp_path) as m:
+              program=program) as m:
         result = m.result(4 * TIMEOUT)
     thread.join(TIMEOUT)
     server.close()
@@ -107,9 +119,10 @@ def test_tcp_as_a_user(tmp_path):
     wait_for_none()
 
 
-def test_killed_monitor_leaves_nothing():
+def test_killed_monitor_leaves_nothing(program):
     """Not even SIGKILL leaves a passt behind."""
-    with Mote("run", "--net", "user", "--", "sh", "-c", "echo up; sleep 1000", prefix=NOBODY) as m:
+    with Mote("run", "--net", "user", "--", "sh", "-c", "echo up; sleep 1000", prefix=NOBODY,
+              program=program) as m:
         m.out.wait_for(b"up\n")
         assert passts()
         m.signal(9)
