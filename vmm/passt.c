@@ -22,7 +22,7 @@ static int spawn(int fd)
 	 * listens on the host's loopback only.
 	 */
 	static const char *const argv[] = {
-		"passt",     "--foreground", "--quiet",	  "--fd",	CHILD_FD_WORD,
+		"passt",     "--foreground", "--quiet", "--ipv4-only",	  "--fd",	CHILD_FD_WORD,
 		"--address", PASST_GUEST,    "--netmask", PASST_NETMASK, "--gateway",
 		PASST_GATEWAY, "--no-map-gw", NULL,
 	};

@@ -82,8 +82,8 @@ def wait_for_none():
 
 
 def test_tcp_as_a_user(program):
-    """Some MiB both ways, without any privilege; and nothing stays."""
-    data = os.urandom(MIB) * 4
+    """A MiB both ways, without any privilege; and nothing stays."""
+    data = os.urandom(MIB)
     server = socket.create_server((HOST, 0))
     server.settimeout(TIMEOUT)
     port = server.getsockname()[1]

@@ -11,6 +11,8 @@
  *   measure_net give ADDRESS PORT BYTES [WRITE]  sends, in pieces of WRITE bytes
  *   measure_net echo ADDRESS PORT         sends back what comes
  *   measure_net drain ADDRESS PORT        takes all that comes
+ *   measure_net all ADDRESS PORT BYTES OWN  gives eth0 the address OWN, then give, drain and echo, to
+ *                                         PORT and the two after it
  *
  * The host's end prints `ready` when the guest may connect, and its result is one line: `KIND_ns N`,
  * the time from the connection's being there to its end, or of all round trips.
@@ -18,6 +20,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -25,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,10 +99,9 @@ static void ping(int fd)
 		fail("ping");
 }
 
-static int one_connection(const char *address, const char *port, bool host)
+static int one_connection(const char *address, unsigned long port, bool host)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
 
@@ -136,22 +139,57 @@ static void measure(const char *kind, int fd, uint64_t number)
 	printf("%s_ns %llu\n", kind, (unsigned long long)(now_ns() - begin));
 }
 
+/* An address with 24 bits of network, as `ip addr add OWN/24 dev eth0; ip link set eth0 up`. */
+static void set_up_eth0(const char *own)
+{
+	struct ifreq ifr = { .ifr_name = "eth0" };
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	errno = EINVAL;
+	if (s < 0 || inet_pton(AF_INET, own, &a.sin_addr) != 1)
+		fail(own);
+	memcpy(&ifr.ifr_addr, &a, sizeof(a));
+	if (ioctl(s, SIOCSIFADDR, &ifr) < 0)
+		fail("eth0: address");
+	a.sin_addr.s_addr = htonl(0xffffff00);
+	memcpy(&ifr.ifr_netmask, &a, sizeof(a));
+	if (ioctl(s, SIOCSIFNETMASK, &ifr) < 0)
+		fail("eth0: netmask");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(s, SIOCSIFFLAGS, &ifr) < 0)
+		fail("eth0: up");
+	close(s);
+}
+
+static void do_all(char **argv, unsigned long port, uint64_t bytes)
+{
+	set_up_eth0(argv[5]);
+	send_bytes(one_connection(argv[2], port, false), bytes, sizeof(data));
+	take_all(one_connection(argv[2], port + 1, false), false);
+	take_all(one_connection(argv[2], port + 2, false), true);
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 3 ? argv[1] : "";
 	uint64_t number = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
 	size_t piece = argc > 5 ? strtoull(argv[5], NULL, 10) : sizeof(data);
+	unsigned long port = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
 	bool numbered = strcmp(kind, "send") == 0 || strcmp(kind, "ping") == 0;
 
-	if (strcmp(kind, "take") == 0 || (numbered && number != 0)) {
-		measure(kind, one_connection(argv[2], argv[3], true), number);
+	if (strcmp(kind, "all") == 0 && number != 0 && argc == 6) {
+		do_all(argv, port, number);
+	} else if (strcmp(kind, "take") == 0 || (numbered && number != 0)) {
+		measure(kind, one_connection(argv[2], port, true), number);
 	} else if (strcmp(kind, "give") == 0 && number != 0 && piece - 1 < sizeof(data)) {
-		send_bytes(one_connection(argv[2], argv[3], false), number, piece);
+		send_bytes(one_connection(argv[2], port, false), number, piece);
 	} else if (strcmp(kind, "echo") == 0 || strcmp(kind, "drain") == 0) {
-		take_all(one_connection(argv[2], argv[3], false), strcmp(kind, "echo") == 0);
+		take_all(one_connection(argv[2], port, false), strcmp(kind, "echo") == 0);
 	} else {
 		fprintf(stderr, "usage: measure_net take|send|ping ADDRESS PORT [NUMBER]\n"
-				"       measure_net give|echo|drain ADDRESS PORT [BYTES [WRITE]]\n");
+				"       measure_net give|echo|drain ADDRESS PORT [BYTES [WRITE]]\n"
+				"       measure_net all ADDRESS PORT BYTES OWN\n");
 		return 2;
 	}
 	return 0;
