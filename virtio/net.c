@@ -275,7 +275,8 @@ static void net_reset(struct virtio_dev *d)
 
 	net_rx_forget(&n->rx);
 	n->tx_held = false;
-	/* A frame that was begun goes on from memory of ours, so that the other end keeps its way. */
+	/* A frame that was begun goes on from memory of ours, so that the other end keeps its way.
+	 */
 	watch(n, n->unsent && !n->dead ? EPOLLOUT : 0);
 }
 

@@ -94,8 +94,8 @@ struct net {
 
 /*
  * Prepares the device for vmmio_init, and takes over the backend in any case. Storage is the
- * caller's; `spill` and `stream` need not be cleared. Its descriptors are watched on `loop` from the time that the
- * driver is ready. -errno: no timer for the rate limits. Builder thread.
+ * caller's; `spill` and `stream` need not be cleared. Its descriptors are watched on `loop` from
+ * the time that the driver is ready. -errno: no timer for the rate limits. Builder thread.
  */
 int net_init(struct net *n, struct evloop *loop, const struct net_config *c) MUST_CHECK;
 

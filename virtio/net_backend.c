@@ -22,7 +22,8 @@ static int inherit(struct net_backend *b, const char *name, struct err *e)
 	if (errno != 0 || end == digits || *end != '\0' || *digits < '0' || *digits > '9' ||
 	    fd > INT_MAX)
 		return err_set(e, -EINVAL, "tap %s: expected fd: and a number", name);
-	return net_stream_is((int)fd) ? net_stream_adopt(b, (int)fd) : net_tap_adopt(b, (int)fd, name, e);
+	return net_stream_is((int)fd) ? net_stream_adopt(b, (int)fd)
+				      : net_tap_adopt(b, (int)fd, name, e);
 }
 
 int net_backend_open(struct net_backend *b, const char *name, struct err *e)

@@ -3,10 +3,10 @@
  * The host's end of a network device: where frames go and come from. Each frame has a header of
  * NET_HEADER bytes before it (virtio 1.2 §5.1.6), here and on the way to every backend.
  *
- *	net_tap.c	a tap, or a macvtap's or ipvtap's device file: the kernel takes headers as they
- *			are, and does what the guest left undone
- *	net_stream.c	a program behind a Unix stream socket, such as passt: plain frames only, so
- *			the guest is offered nothing that somebody else would have to finish
+ *	net_tap.c	a tap, or a macvtap's or ipvtap's device file: the kernel takes headers as
+ *they are, and does what the guest left undone net_stream.c	a program behind a Unix stream
+ *socket, such as passt: plain frames only, so the guest is offered nothing that somebody else would
+ *have to finish
  */
 #ifndef MOTE_VIRTIO_NET_BACKEND_H
 #define MOTE_VIRTIO_NET_BACKEND_H
@@ -36,8 +36,8 @@ struct net_backend_ops {
 	 */
 	ssize_t (*receive)(struct net_backend *b, const struct iovec *iov, int nr);
 	/*
-	 * Sends one frame of NET_HEADER to NET_FRAME_MAX bytes: its length, or -errno and nothing is
-	 * sent: -EAGAIN when there is no room now.
+	 * Sends one frame of NET_HEADER to NET_FRAME_MAX bytes: its length, or -errno and nothing
+	 * is sent: -EAGAIN when there is no room now.
 	 */
 	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, int nr);
 	/* Sends what send() took and could not pass on: 0, -EAGAIN = some is left, -errno. */

@@ -198,7 +198,7 @@ static int rx_finish(struct net *n)
 				return -EAGAIN;
 			continue;
 		}
-		if (r == 0 || rx->chain.nr_read != 0 || 
+		if (r == 0 || rx->chain.nr_read != 0 ||
 		    !rx_make_room(rx, header ? VIRTQ_IOV_MAX : 0)) {
 			/* The whole queue is too small for it, or it is no receive queue. */
 			if (r != 0)

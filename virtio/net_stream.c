@@ -34,7 +34,8 @@ static int fill(struct net_backend *b)
 	struct net_stream *s = b->stream;
 	ssize_t n;
 
-	/* There is always room: what lies here is less than one frame, and there is room for two. */
+	/* There is always room: what lies here is less than one frame, and there is room for two.
+	 */
 	memmove(s->in, s->in + s->in_begin, s->in_end - s->in_begin);
 	s->in_end -= s->in_begin;
 	s->in_begin = 0;
@@ -140,7 +141,8 @@ static int frame_it(struct net_stream *s, uint8_t *prefix, const struct iovec *i
 	return n;
 }
 
-/* Keeps what follows the first `sent` bytes of s->iov. It may be read only once: it is the guest's. */
+/* Keeps what follows the first `sent` bytes of s->iov. It may be read only once: it is the guest's.
+ */
 static void keep_rest(struct net_stream *s, int nr, size_t sent)
 {
 	for (int i = 0; i < nr; i++) {
@@ -217,8 +219,9 @@ int net_stream_connect(struct net_backend *b, const char *path, struct err *e)
 	int fd;
 
 	if (len == 0 || len >= sizeof(to.sun_path))
-		return err_set(e, -EINVAL, "network unix:%.200s: a path of %zu bytes, expected 1 to %zu",
-			       path, len, sizeof(to.sun_path) - 1);
+		return err_set(e, -EINVAL,
+			       "network unix:%.200s: a path of %zu bytes, expected 1 to %zu", path,
+			       len, sizeof(to.sun_path) - 1);
 	memcpy(to.sun_path, path, len);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

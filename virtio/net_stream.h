@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A backend that is a program behind a Unix stream socket: before each frame its length, 32 bits in
- * network byte order, as QEMU's `-netdev stream` and passt have it. The header of virtio does not go
- * over the socket.
+ * network byte order, as QEMU's `-netdev stream` and passt have it. The header of virtio does not
+ * go over the socket.
  *
  * What the other end sends is foreign input: a length that no frame has ends the connection for
  * good. A frame that the socket took in part is completed before the next one, from memory of ours.

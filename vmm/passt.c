@@ -9,7 +9,7 @@
 
 #include "virtio/net_stream.h"
 
-#define CHILD_FD 3
+#define CHILD_FD      3
 #define CHILD_FD_WORD "3"
 
 extern char **environ;
@@ -18,13 +18,13 @@ extern char **environ;
 static int spawn(int fd)
 {
 	/*
-	 * The guest gets an address that says nothing of the host, and the gateway is no way to what
-	 * listens on the host's loopback only.
+	 * The guest gets an address that says nothing of the host, and the gateway is no way to
+	 * what listens on the host's loopback only.
 	 */
 	static const char *const argv[] = {
-		"passt",     "--foreground", "--quiet", "--ipv4-only",	  "--fd",	CHILD_FD_WORD,
-		"--address", PASST_GUEST,    "--netmask", PASST_NETMASK, "--gateway",
-		PASST_GATEWAY, "--no-map-gw", NULL,
+		"passt",       "--foreground", "--quiet",     "--ipv4-only", "--fd",
+		CHILD_FD_WORD, "--address",    PASST_GUEST,   "--netmask",   PASST_NETMASK,
+		"--gateway",   PASST_GATEWAY,  "--no-map-gw", NULL,
 	};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -57,8 +57,9 @@ int passt_start(struct net_backend *b, struct err *e)
 		return net_stream_adopt(b, pair[0]);
 	close(pair[0]);
 	if (r == ENOENT)
-		return err_set(e, -r,
-			       "network user: passt: not found in PATH, expected it to be installed "
-			       "(Debian: passt)");
+		return err_set(
+			e, -r,
+			"network user: passt: not found in PATH, expected it to be installed "
+			"(Debian: passt)");
 	return err_sys(e, -r, "network user: passt");
 }

@@ -6,17 +6,16 @@
  * The host listens, and the guest connects:
  *   measure_net take ADDRESS PORT         takes all that the guest sends
  *   measure_net send ADDRESS PORT BYTES   sends, until the guest has taken it
- *   measure_net ping ADDRESS PORT COUNT   one byte there and back, COUNT times, after one to warm up
- * The guest:
- *   measure_net give ADDRESS PORT BYTES [WRITE]  sends, in pieces of WRITE bytes
+ *   measure_net ping ADDRESS PORT COUNT   one byte there and back, COUNT times, after one to warm
+ * up The guest: measure_net give ADDRESS PORT BYTES [WRITE]  sends, in pieces of WRITE bytes
  *   measure_net echo ADDRESS PORT         sends back what comes
  *   measure_net drain ADDRESS PORT        takes all that comes
- *   measure_net all ADDRESS PORT BYTES OWN  gives eth0 the address OWN, then give, drain and echo, to
- *                                         PORT and the two after it
+ *   measure_net all ADDRESS PORT BYTES OWN  gives eth0 the address OWN, then give, drain and echo,
+ * to PORT and the two after it
  *
- * The host's end prints `ready` when the guest may connect, and its result is one line: `KIND_ns N`,
- * the time from the connection's being there to its end, or of all round trips.
- * Exit status: 0, 1 with the reason, 2 usage.
+ * The host's end prints `ready` when the guest may connect, and its result is one line: `KIND_ns
+ * N`, the time from the connection's being there to its end, or of all round trips. Exit status: 0,
+ * 1 with the reason, 2 usage.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -254,8 +254,8 @@ static void full(bool one_more)
 	unsigned int nr = 0;
 	int small = 1;
 
-	assert_int_equal(setsockopt(nic.net.backend.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
-			 0);
+	assert_int_equal(
+		setsockopt(nic.net.backend.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	while (!nic.net.unsent && !nic.net.tx_held) {
 		send_simple(NET_HEADER + len);
 		nr++;
@@ -294,7 +294,8 @@ static void a_socket_that_is_full(void **state)
 	full(true);
 }
 
-/* The driver leaves in the middle: what was begun is finished, or the other end would lose its way. */
+/* The driver leaves in the middle: what was begun is finished, or the other end would lose its way.
+ */
 static void a_reset_in_a_frame(void **state)
 {
 	const uint32_t len = 20000;
