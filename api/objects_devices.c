@@ -116,7 +116,9 @@ static const struct field network_fields[] = {
 	{ "iface_id", FIELD_STRING, FIELD_REQUIRED, AT(network_settings, iface_id), .min = 1,
 	  .help = "Name of the interface in the API." },
 	{ "host_dev_name", FIELD_STRING, FIELD_REQUIRED, AT(network_settings, host_dev_name),
-	  .min = 1, .help = "Tap device on the host, or a device file such as /dev/tap7." },
+	  .min = 1,
+	  .help = "Tap device on the host, or a device file such as /dev/tap7. "
+		  "Extension: fd:N, inherited; unix:PATH, a stream socket such as passt's." },
 	{ "guest_mac", FIELD_MAC, 0, AT(network_settings, guest_mac),
 	  .help = "MAC address that the guest is told." },
 	{ "mtu", FIELD_UINT, 0, AT(network_settings, mtu), .min = 68, .max = 65535,

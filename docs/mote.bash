@@ -25,6 +25,10 @@ _mote() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
+	--net)
+		mapfile -t COMPREPLY < <(compgen -W "user unix: fd: $(
+			for i in /sys/class/net/*/tun_flags; do [[ -e $i ]] && basename "${i%/*}"; done)" -- "$cur")
+		;;
 	--kernel-load) mapfile -t COMPREPLY < <(compgen -W 'copy map' -- "$cur") ;;
 	--pages) mapfile -t COMPREPLY < <(compgen -W 'thp small hugetlb' -- "$cur") ;;
 	--cpus | --mem | --append | --start-time-us) ;;

@@ -25,22 +25,22 @@ static struct net *net_of(struct virtio_dev *d)
 	return container_of(d, struct net, dev);
 }
 
-/* ---- the tap in the loop --------------------------------------------------------------------- */
+/* ---- the backend in the loop ----------------------------------------------------------------- */
 
-static void on_tap(void *ctx, uint32_t events);
+static void on_backend(void *ctx, uint32_t events);
 
 static void watch(struct net *n, uint32_t events)
 {
 	if (n->watched == events)
 		return;
-	ev_del(n->loop, &n->tap_source);
+	ev_del(n->loop, &n->source);
 	n->watched = 0;
 	if (events == 0)
 		return;
-	if (ev_add(n->loop, &n->tap_source, n->tap.fd, events, on_tap, n) == 0)
+	if (ev_add(n->loop, &n->source, n->backend.fd, events, on_backend, n) == 0)
 		n->watched = events;
 	else
-		log_guest("net: the tap cannot be waited for");
+		log_guest("net: the host's end cannot be waited for");
 }
 
 /* Waits for what somebody can do something with, and for nothing else. */
@@ -51,26 +51,31 @@ void net_watch(struct net *n)
 	if (!n->dead) {
 		if (net_queue_runs(&n->dev.vq[RXQ]) && !n->rx.starved && !n->rx.limit.waiting)
 			events |= EPOLLIN;
-		if (n->tx_held && net_queue_runs(&n->dev.vq[TXQ]))
+		if (n->unsent || (n->tx_held && net_queue_runs(&n->dev.vq[TXQ])))
 			events |= EPOLLOUT;
 	}
 	watch(n, events);
 }
 
 /* The interface is no more, or the other side of a descriptor: for good. */
-void net_tap_gone(struct net *n)
+void net_gone(struct net *n)
 {
 	if (n->dead)
 		return;
 	n->dead = true;
 	n->net_stats.tap_gone = 1;
-	log_guest("net: the tap is gone: the device goes on without a network");
+	log_guest("net: the %s is gone: the device goes on without a network",
+		  n->backend.ops->takes_headers ? "tap" : "socket's other end");
 }
 
-bool net_means_gone(int error)
+/* Has the backend send what it kept of a frame. */
+static void flush(struct net *n)
 {
-	return error == EBADFD || error == EBADF || error == ENODEV || error == ENXIO ||
-	       error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+	int r = n->dead ? 0 : n->backend.ops->flush(&n->backend);
+
+	n->unsent = r == -EAGAIN;
+	if (r < 0 && r != -EAGAIN)
+		net_gone(n);
 }
 
 /* ---- transmit -------------------------------------------------------------------------------- */
@@ -106,7 +111,7 @@ static void count_spoofed(struct net *n, const struct virtq_chain *c)
 		n->net_stats.tx_spoofed_mac_count++;
 }
 
-/* Sends the frame in tx_chain. False: the tap is full, the frame is still to be sent. */
+/* Sends the frame in tx_chain. False: there is no room, the frame is still to be sent. */
 static bool tx_send(struct net *n)
 {
 	const struct virtq_chain *c = &n->tx_chain;
@@ -117,9 +122,7 @@ static bool tx_send(struct net *n)
 		n->net_stats.tx_fails++;
 		return true;
 	}
-	do {
-		sent = n->dead ? -1 : writev(n->tap.fd, c->iov, c->nr_read);
-	} while (sent < 0 && !n->dead && errno == EINTR);
+	sent = n->dead ? -ENODEV : n->backend.ops->send(&n->backend, c->iov, c->nr_read);
 	if (sent >= 0) {
 		n->net_stats.tx_packets_count++;
 		n->net_stats.tx_count++;
@@ -128,14 +131,14 @@ static bool tx_send(struct net *n)
 			count_spoofed(n, c);
 		return true;
 	}
-	if (!n->dead && MUT_HELD(errno == EAGAIN))
+	if (MUT_HELD(sent == -EAGAIN))
 		return false;
 	/* Down, out of memory, or a header that the kernel finds fault with: lost, as on a wire. */
 	n->net_stats.tx_fails++;
 	n->net_stats.tap_write_fails++;
 	n->dev.stats.failures++;
-	if (!n->dead && net_means_gone(errno))
-		net_tap_gone(n);
+	if (net_backend_lost((int)-sent))
+		net_gone(n);
 	return true;
 }
 
@@ -170,6 +173,7 @@ static void tx_run(struct net *n)
 	unsigned int budget = BUDGET;
 	int r;
 
+	flush(n);
 	if (!net_queue_runs(vq)) {
 		n->tx_held = false;
 		net_watch(n);
@@ -188,12 +192,13 @@ static void tx_run(struct net *n)
 		virtio_broken(&n->dev, TXQ);
 	else
 		virtio_notify(&n->dev, TXQ);
+	flush(n);
 	net_watch(n);
 }
 
 /* ---- what the loop calls --------------------------------------------------------------------- */
 
-static void on_tap(void *ctx, uint32_t events)
+static void on_backend(void *ctx, uint32_t events)
 {
 	struct net *n = ctx;
 
@@ -204,7 +209,7 @@ static void on_tap(void *ctx, uint32_t events)
 	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		net_rx_run(n);
 	if ((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN)) {
-		net_tap_gone(n);
+		net_gone(n);
 		if (n->tx_held)
 			tx_run(n);
 		net_watch(n);
@@ -257,8 +262,8 @@ static void net_activate(struct virtio_dev *d)
 		if (d->driver_features & BIT(map[i].feature))
 			offload |= map[i].offload;
 	}
-	if (net_tap_set_offload(&n->tap, offload) < 0)
-		net_tap_gone(n);
+	if (n->backend.ops->set_offload(&n->backend, offload) < 0)
+		net_gone(n);
 	n->mergeable = d->driver_features & BIT(VIRTIO_NET_F_MRG_RXBUF);
 	net_rx_forget(&n->rx);
 	n->tx_held = false;
@@ -270,7 +275,23 @@ static void net_reset(struct virtio_dev *d)
 
 	net_rx_forget(&n->rx);
 	n->tx_held = false;
-	watch(n, 0);
+	/* A frame that was begun goes on from memory of ours, so that the other end keeps its way.
+	 */
+	watch(n, n->unsent && !n->dead ? EPOLLOUT : 0);
+}
+
+/* Chains that are held go back to the queue, and are taken from there again: nothing is lost. */
+static void net_settle(struct virtio_dev *d)
+{
+	struct net *n = net_of(d);
+
+	if (net_queue_runs(&d->vq[RXQ]))
+		net_rx_settle(n);
+	if (n->tx_held && net_queue_runs(&d->vq[TXQ])) {
+		virtq_unpop(&d->vq[TXQ], n->tx_chain.head);
+		n->tx_held = false;
+		virtio_again(d, TXQ);
+	}
 }
 
 static void net_release(struct virtio_dev *d)
@@ -280,7 +301,7 @@ static void net_release(struct virtio_dev *d)
 	watch(n, 0);
 	rate_limit_release(&n->rx.limit);
 	rate_limit_release(&n->tx_limit);
-	net_tap_close(&n->tap);
+	net_backend_close(&n->backend);
 }
 
 static const struct virtio_ops net_ops = {
@@ -291,22 +312,25 @@ static const struct virtio_ops net_ops = {
 	.activate = net_activate,
 	.kick = net_kick,
 	.reset = net_reset,
+	.settle = net_settle,
 	.release = net_release,
 };
 
 static uint64_t features_of(const struct net_config *c)
 {
-	/* What the guest may leave to us, the kernel's tap does; it accepts any of these. */
 	uint64_t f = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_EVENT_IDX) |
-		     BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_NET_F_MRG_RXBUF) |
-		     BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |
+		     BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_NET_F_MRG_RXBUF);
+
+	/* What the guest may leave to us, the kernel's tap does; it accepts any of these. */
+	if (MUT_OFFERS(c->backend.ops->takes_headers))
+		f |= BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |
 		     BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_UFO);
 
-	if (c->tap.offload & TUN_F_CSUM)
+	if (c->backend.offload & TUN_F_CSUM)
 		f |= BIT(VIRTIO_NET_F_GUEST_CSUM);
-	if (c->tap.offload & TUN_F_TSO4)
+	if (c->backend.offload & TUN_F_TSO4)
 		f |= BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6);
-	if (c->tap.offload & TUN_F_UFO)
+	if (c->backend.offload & TUN_F_UFO)
 		f |= BIT(VIRTIO_NET_F_GUEST_UFO);
 	if (c->has_mac)
 		f |= BIT(VIRTIO_NET_F_MAC);
@@ -326,8 +350,10 @@ int net_init(struct net *n, struct evloop *loop, const struct net_config *c)
 	n->dev.features = features_of(c);
 	n->dev.config_len = offsetof(struct virtio_net_config, mtu) + sizeof(config.mtu);
 	n->loop = loop;
-	n->tap = c->tap;
-	n->tap_source.fd = -1;
+	n->backend = c->backend;
+	n->backend.stream = &n->stream;
+	net_stream_init(&n->stream);
+	n->source.fd = -1;
 	n->has_mac = c->has_mac;
 	if (c->has_mac) {
 		memcpy(n->mac, c->mac, sizeof(n->mac));

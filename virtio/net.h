@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtio-net (virtio 1.2 §5.1): one pair of queues on a tap. Frames go straight between the tap and
- * guest memory; checksums and segmentation are left to whoever is last, as both sides agree.
+ * virtio-net (virtio 1.2 §5.1): one pair of queues on a backend. Frames go straight between a tap
+ * and guest memory; checksums and segmentation are left to whoever is last, as both sides agree.
  */
 #ifndef MOTE_VIRTIO_NET_H
 #define MOTE_VIRTIO_NET_H
 
-#include "virtio/net_tap.h"
+#include "virtio/net_backend.h"
+#include "virtio/net_stream.h"
 #include "virtio/rate_limit.h"
 #include "virtio/virtio_dev.h"
 
-/* The longest frame, with its header: 64 KiB in one segment and an Ethernet header (§5.1.6.3.1). */
-#define NET_FRAME_MAX 65562u
-
 struct net_config {
-	struct net_tap tap;
+	struct net_backend backend;
 	bool has_mac;
 	uint8_t mac[6];
 	uint16_t mtu; /* bytes; 0 = not told to the guest */
@@ -75,13 +73,14 @@ struct net_rx {
 
 struct net {
 	struct virtio_dev dev;
-	struct net_tap tap;
+	struct net_backend backend;
 	struct evloop *loop;
-	struct ev_source tap_source;
-	uint32_t watched; /* events of the tap that the loop waits for */
+	struct ev_source source;
+	uint32_t watched; /* events of the backend that the loop waits for */
 	bool has_mac;
 	bool mergeable; /* VIRTIO_NET_F_MRG_RXBUF negotiated */
-	bool dead;	/* the tap is gone */
+	bool unsent;	/* the backend keeps the rest of a frame, and waits for room */
+	bool dead;	/* the backend is gone */
 	uint8_t mac[6];
 	struct net_stats net_stats;
 	struct rate_limit tx_limit;
@@ -90,12 +89,13 @@ struct net {
 	struct net_rx rx;
 	/* Last, and touched only when it is needed: it costs no memory before. */
 	uint8_t spill[NET_FRAME_MAX];
+	struct net_stream stream;
 };
 
 /*
- * Prepares the device for vmmio_init, and takes over the tap in any case. Storage is the caller's
- * and `spill` need not be cleared. Its descriptors are watched on `loop` from the time that the
- * driver is ready. -errno: no timer for the rate limits. Builder thread.
+ * Prepares the device for vmmio_init, and takes over the backend in any case. Storage is the
+ * caller's; `spill` and `stream` need not be cleared. Its descriptors are watched on `loop` from
+ * the time that the driver is ready. -errno: no timer for the rate limits. Builder thread.
  */
 int net_init(struct net *n, struct evloop *loop, const struct net_config *c) MUST_CHECK;
 

@@ -20,15 +20,17 @@ static inline bool net_queue_runs(const struct virtq *vq)
 	return MUT_QUEUE_RUNS(vq->enabled && vq->fault == VIRTQ_OK);
 }
 
-/* Waits for those events of the tap that something can be done about. */
+/* Waits for those events of the backend that something can be done about. */
 void net_watch(struct net *n);
 
-/* The tap is no more, for good; and the errors that say so. */
-void net_tap_gone(struct net *n);
-bool net_means_gone(int error);
+/* The backend is no more, for good. */
+void net_gone(struct net *n);
 
 /* Receives what there is and what there are buffers for. */
 void net_rx_run(struct net *n);
+
+/* Gives kept buffers back to the queue; a frame that was begun stays with us, whole. */
+void net_rx_settle(struct net *n);
 
 /* Forgets the buffers: the queue is stopped, and they are the driver's again. */
 void net_rx_forget(struct net_rx *rx);

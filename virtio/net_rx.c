@@ -118,10 +118,13 @@ static int rx_take(struct net *n, unsigned int *budget)
 
 		if (r <= 0)
 			return r;
-		if (rx_unfit(n, &rx->chain))
+		if (rx_unfit(n, &rx->chain)) {
+			/* With those before it: what is kept is always what was taken last. */
+			rx_give_back(n, (uint16_t)(rx->end - rx->first), 0);
 			virtq_push(&n->dev.vq[RXQ], rx->chain.head, 0);
-		else
+		} else {
 			rx_keep(rx, &rx->chain, true);
+		}
 		if (--*budget == 0)
 			break;
 	}
@@ -182,6 +185,8 @@ static int rx_finish(struct net *n)
 	uint32_t len = rx->frame_len;
 
 	while (rx->spill_len != 0) {
+		/* All of it may be in the spill; the header's place is written to in the end. */
+		bool header = len - rx->spill_len < NET_HEADER;
 		struct iov_span out;
 		uint32_t part;
 		int r = rx_pop(n);
@@ -193,7 +198,8 @@ static int rx_finish(struct net *n)
 				return -EAGAIN;
 			continue;
 		}
-		if (r == 0 || rx->chain.nr_read != 0 || !rx_make_room(rx, 0)) {
+		if (r == 0 || rx->chain.nr_read != 0 ||
+		    !rx_make_room(rx, header ? VIRTQ_IOV_MAX : 0)) {
 			/* The whole queue is too small for it, or it is no receive queue. */
 			if (r != 0)
 				virtq_push(vq, rx->chain.head, 0);
@@ -202,17 +208,49 @@ static int rx_finish(struct net *n)
 			n->net_stats.rx_fails++;
 			return 0;
 		}
+		rx_keep(rx, &rx->chain, header);
 		out = iov_writable(&rx->chain);
 		part = (uint32_t)min_u64(out.len, rx->spill_len);
 		if (iov_put(&out, n->spill + rx->spill_off, part) < 0)
 			return -EIO;
 		rx->spill_off += part;
 		rx->spill_len -= part;
-		rx_keep(rx, &rx->chain, false);
 	}
 	rx->frame_len = 0;
 	rx_done(n, (uint16_t)(rx->end - rx->first), len);
 	return 0;
+}
+
+/* Takes the beginning of a frame out of guest memory, before what is in the spill. */
+static void rx_take_back(struct net *n)
+{
+	struct net_rx *rx = &n->rx;
+	uint32_t behind = rx->spill_off + rx->spill_len;
+	uint32_t begun = rx->frame_len - behind;
+	const struct iovec *iov = rx->iov + rx->first_iov;
+
+	memmove(n->spill + begun, n->spill, behind);
+	for (uint32_t off = 0; off < begun; iov++) {
+		uint32_t part = (uint32_t)min_u64(begun - off, iov->iov_len);
+
+		gmem_ldcpy(n->spill + off, (const guest_ram void *)iov->iov_base, part);
+		off += part;
+	}
+	rx->spill_off = 0;
+	rx->spill_len = rx->frame_len;
+}
+
+void net_rx_settle(struct net *n)
+{
+	struct net_rx *rx = &n->rx;
+
+	if (rx->frame_len != 0)
+		rx_take_back(n);
+	while (MUT_SETTLED(rx->first != rx->end))
+		virtq_unpop(&n->dev.vq[RXQ], rx->buffer[--rx->end].head);
+	rx->first = rx->end = 0;
+	rx->first_iov = rx->end_iov = 0;
+	rx->room = 0;
 }
 
 /* One frame of `len` bytes was read into the first `room` bytes of buffers, and the spill. */
@@ -251,7 +289,6 @@ static int rx_one(struct net *n)
 	uint64_t room;
 	uint16_t nr;
 	ssize_t len;
-	int error;
 
 	if (!rate_limit_ready(&rx->limit))
 		return -EAGAIN;
@@ -265,20 +302,17 @@ static int rx_one(struct net *n)
 	/* Behind the buffers, for what does not fit: in the place of a later buffer's segment. */
 	saved = iov[nr];
 	iov[nr] = (struct iovec){ .iov_base = n->spill, .iov_len = sizeof(n->spill) };
-	len = readv(n->tap.fd, iov, nr + 1);
-	error = errno;
+	len = n->backend.ops->receive(&n->backend, iov, nr + 1);
 	iov[nr] = saved;
-	if (len > 0) {
+	if (len >= 0) {
 		rate_limit_charge(&rx->limit, (uint64_t)len, 1);
 		return rx_deliver(n, (uint32_t)len, room);
 	}
-	if (len < 0 && error == EAGAIN)
+	if (len == -EAGAIN)
 		return -EAGAIN;
-	if (len < 0 && error == EINTR)
-		return 0;
 	n->net_stats.tap_read_fails++;
-	if (len == 0 || net_means_gone(error))
-		net_tap_gone(n);
+	if (net_backend_lost((int)-len))
+		net_gone(n);
 	return -EAGAIN;
 }
 
@@ -295,7 +329,9 @@ void net_rx_run(struct net *n)
 		while (r == 0 && budget-- != 0)
 			r = rx_one(n);
 		virtio_notify(&n->dev, RXQ);
+		/* A stream's next frames may be with us already: no event would tell. */
+		if (r == 0)
+			virtio_again(&n->dev, RXQ);
 	}
-	/* With the budget spent, the tap is still readable, and the loop comes back. */
 	net_watch(n);
 }

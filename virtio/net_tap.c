@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* net_tap_open, net_tap_close: builder thread. net_tap_set_offload: event-loop thread. */
+/* Opening: builder thread. The backend's functions: event-loop thread. */
 #include "virtio/net_tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmm/util.h"
@@ -28,8 +27,19 @@ _Static_assert(sizeof(struct virtio_net_hdr_v1) == NET_HEADER, "frame header, vi
 #define TUN_FILE "/dev/net/tun"
 #define WANTED	 (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 
+static int tap_set_offload(struct net_backend *t, unsigned int offload)
+{
+	offload &= t->offload;
+	if (offload == t->offload_on)
+		return 0;
+	if (ioctl(t->fd, REQUEST(TUNSETOFFLOAD), (unsigned long)offload) < 0)
+		return -errno;
+	t->offload_on = offload;
+	return 0;
+}
+
 /* Makes the open descriptor fit for us: header size, no waiting, and what it can do. */
-static int prepare(struct net_tap *t, const char *name, struct err *e)
+static int prepare(struct net_backend *t, const char *name, struct err *e)
 {
 	/* The best first; each kernel knows some of them. */
 	static const unsigned int sets[] = {
@@ -53,7 +63,7 @@ static int prepare(struct net_tap *t, const char *name, struct err *e)
 	}
 	/* A host that sends before the guest has said what it takes sends plain frames. */
 	t->offload_on = t->offload;
-	if (net_tap_set_offload(t, 0) < 0)
+	if (tap_set_offload(t, 0) < 0)
 		return err_sys(e, -errno, "tap %s: offloads", name);
 	return 0;
 }
@@ -83,7 +93,7 @@ static int refused(const char *name, int error, struct err *e)
 	}
 }
 
-static int open_interface(struct net_tap *t, const char *name, struct err *e)
+static int open_interface(struct net_backend *t, const char *name, struct err *e)
 {
 	struct ifreq ifr = { .ifr_flags = (short)WANTED };
 	size_t len = strlen(name);
@@ -101,7 +111,7 @@ static int open_interface(struct net_tap *t, const char *name, struct err *e)
 }
 
 /* The device file of a macvtap or ipvtap interface: the interface is already chosen. */
-static int open_file(struct net_tap *t, const char *path, struct err *e)
+static int open_file(struct net_backend *t, const char *path, struct err *e)
 {
 	struct ifreq ifr = { .ifr_flags = (short)WANTED };
 	struct stat st;
@@ -116,72 +126,70 @@ static int open_file(struct net_tap *t, const char *path, struct err *e)
 	return 0;
 }
 
-static int inherit(struct net_tap *t, const char *name, struct err *e)
+int net_tap_adopt(struct net_backend *t, int fd, const char *name, struct err *e)
 {
-	const char *digits = name + 3;
 	struct ifreq ifr = { 0 };
-	char *end;
-	long fd;
+	int r;
 
-	errno = 0;
-	fd = strtol(digits, &end, 10);
-	if (errno != 0 || end == digits || *end != '\0' || *digits < '0' || *digits > '9' ||
-	    fd > INT_MAX)
-		return err_set(e, -EINVAL, "tap %s: expected fd: and a number", name);
-	if (ioctl((int)fd, REQUEST(TUNGETIFF), &ifr) < 0 || (ifr.ifr_flags & WANTED) != WANTED)
+	if (ioctl(fd, REQUEST(TUNGETIFF), &ifr) < 0 || (ifr.ifr_flags & WANTED) != WANTED)
 		return err_set(e, -EINVAL,
 			       "tap %s: expected an open tap with IFF_NO_PI and IFF_VNET_HDR",
 			       name);
-	t->fd = (int)fd;
-	return 0;
-}
-
-int net_tap_open(struct net_tap *t, const char *name, struct err *e)
-{
-	bool inherited = strncmp(name, "fd:", 3) == 0;
-	int r;
-
-	*t = (struct net_tap){ .fd = -1 };
-	if (inherited)
-		r = inherit(t, name, e);
-	else if (strchr(name, '/'))
-		r = open_file(t, name, e);
-	else
-		r = open_interface(t, name, e);
-	if (r == 0)
-		r = prepare(t, name, e);
-	if (r < 0 && inherited)
-		t->fd = -1;
+	*t = (struct net_backend){ .ops = &net_tap_ops, .fd = fd };
+	r = prepare(t, name, e);
 	if (r < 0)
-		net_tap_close(t);
+		t->fd = -1;
 	return r;
 }
 
-int net_tap_dup(struct net_tap *copy, const struct net_tap *t)
+int net_tap_open(struct net_backend *t, const char *name, struct err *e)
 {
-	int fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 3);
+	int r;
 
-	if (fd < 0)
-		return -errno;
-	*copy = *t;
-	copy->fd = fd;
+	*t = (struct net_backend){ .ops = &net_tap_ops, .fd = -1 };
+	r = strchr(name, '/') ? open_file(t, name, e) : open_interface(t, name, e);
+	if (r == 0)
+		r = prepare(t, name, e);
+	if (r < 0)
+		net_backend_close(t);
+	return r;
+}
+
+/* ---- the backend's functions ----------------------------------------------------------------- */
+
+static ssize_t tap_receive(struct net_backend *t, const struct iovec *iov, int nr)
+{
+	ssize_t len;
+
+	do {
+		len = readv(t->fd, iov, nr);
+	} while (len < 0 && errno == EINTR);
+	if (len == 0)
+		return -EPIPE; /* not a tap: tests use sockets */
+	return len < 0 ? -errno : len;
+}
+
+static ssize_t tap_send(struct net_backend *t, const struct iovec *iov, int nr)
+{
+	ssize_t len;
+
+	do {
+		len = writev(t->fd, iov, nr);
+	} while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : len;
+}
+
+/* The kernel takes a frame whole or not at all. */
+static int tap_flush(struct net_backend *t)
+{
+	(void)t;
 	return 0;
 }
 
-void net_tap_close(struct net_tap *t)
-{
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
-}
-
-int net_tap_set_offload(struct net_tap *t, unsigned int offload)
-{
-	offload &= t->offload;
-	if (offload == t->offload_on)
-		return 0;
-	if (ioctl(t->fd, REQUEST(TUNSETOFFLOAD), (unsigned long)offload) < 0)
-		return -errno;
-	t->offload_on = offload;
-	return 0;
-}
+const struct net_backend_ops net_tap_ops = {
+	.takes_headers = true,
+	.receive = tap_receive,
+	.send = tap_send,
+	.flush = tap_flush,
+	.set_offload = tap_set_offload,
+};

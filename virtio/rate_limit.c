@@ -148,17 +148,20 @@ static bool limits(const struct rate_bucket_config *c)
 	return c && c->size != 0 && c->refill_ms != 0;
 }
 
+int rate_limit_prepare(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
+		       const struct rate_bucket_config *ops)
+{
+	return l->timer_fd < 0 && (limits(bandwidth) || limits(ops)) ? make_timer(l) : 0;
+}
+
 int rate_limit_set(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
 		   const struct rate_bucket_config *ops)
 {
 	uint64_t now = l->now_ns();
+	int r = rate_limit_prepare(l, bandwidth, ops);
 
-	if (l->timer_fd < 0 && (limits(bandwidth) || limits(ops))) {
-		int r = make_timer(l);
-
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	if (bandwidth)
 		bucket_set(&l->bandwidth, bandwidth, now);
 	if (ops)

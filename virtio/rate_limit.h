@@ -72,6 +72,13 @@ void rate_limit_init(struct rate_limit *l, struct evloop *loop, void (*go_on)(vo
 int rate_limit_set(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
 		   const struct rate_bucket_config *ops) MUST_CHECK;
 
+/*
+ * Makes what rate_limit_set with the same arguments needs, which cannot fail then: for whoever
+ * changes several limits or none. -errno: no timer.
+ */
+int rate_limit_prepare(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
+		       const struct rate_bucket_config *ops) MUST_CHECK;
+
 void rate_limit_release(struct rate_limit *l);
 
 /* For rate_limit_ready and rate_limit_charge, where there is a limit. */

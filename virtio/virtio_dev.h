@@ -36,6 +36,11 @@ struct virtio_ops {
 	void (*activate)(struct virtio_dev *d);
 	/* The driver resets the device. When it returns, nothing touches guest memory any more. */
 	void (*reset)(struct virtio_dev *d);
+	/*
+	 * The machine is to stand still: when it returns, everything that was taken from a queue is
+	 * completed. NULL = nothing is ever in flight.
+	 */
+	void (*settle)(struct virtio_dev *d);
 	/* The driver notified queue `q`. */
 	void (*kick)(struct virtio_dev *d, unsigned int q);
 	/* Frees what the device holds; the last call. */

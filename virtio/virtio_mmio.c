@@ -165,6 +165,12 @@ void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32
 
 /* ---- changes to the running device: sent to the loop, which owns it ------------------------ */
 
+void vmmio_settle(struct vmmio *t)
+{
+	if (t->active && t->dev->ops->settle)
+		t->dev->ops->settle(t->dev);
+}
+
 static void stop_device(struct vmmio *t)
 {
 	struct virtio_dev *d = t->dev;
@@ -241,6 +247,7 @@ static void loop_stop_queue(void *arg)
 {
 	const struct queue_ref *r = arg;
 
+	vmmio_settle(r->t);
 	virtq_disable(&r->t->dev->vq[r->q]);
 	pthread_mutex_lock(&r->t->lock);
 	r->t->state.queue[r->q].ready = 0;

@@ -219,6 +219,15 @@ void virtq_show(struct virtq *q)
 	q->published = q->next_used;
 }
 
+void virtq_unpop(struct virtq *q, uint16_t head)
+{
+	if (!q->enabled || q->fault != VIRTQ_OK)
+		return;
+	q->next_avail--;
+	q->in_flight[head / 64] &= ~(1ull << (head % 64));
+	q->nr_in_flight--;
+}
+
 bool virtq_publish(struct virtq *q)
 {
 	uint16_t old = q->signalled;

@@ -105,6 +105,12 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
 void virtq_show(struct virtq *q);
 
 /*
+ * Gives back the last chain that was popped, `head`, unused: the next virtq_pop finds it again.
+ * Several are given back in the reverse order of their popping, and none of them was pushed.
+ */
+void virtq_unpop(struct virtq *q, uint16_t head);
+
+/*
  * Lets the guest see what was pushed. Returns true when the guest wants an interrupt for it
  * (§2.7.7, event index or flag).
  */

@@ -18,7 +18,7 @@ void vm_config_close(struct vm_config *c)
 	for (unsigned int i = 0; i < c->nr_drives; i++)
 		blk_file_close(&c->drive[i].file);
 	for (unsigned int i = 0; i < c->nr_nets; i++)
-		net_tap_close(&c->net[i].tap);
+		net_backend_close(&c->net[i].backend);
 	if (c->has_vsock)
 		vsock_uds_close(&c->vsock);
 }

@@ -208,7 +208,7 @@ static int add_net(struct vm *vm, const struct net_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
 	struct net_config own = *c;
-	int r = net_tap_dup(&own.tap, &c->tap);
+	int r = net_backend_dup(&own.backend, &c->backend);
 
 	if (r == 0)
 		r = net_init(&slot->net, vm->loop, &own);

@@ -22,13 +22,21 @@ static struct rate_config limits(const struct rate_limiter_settings *s)
 	return (struct rate_config){ bucket(&s->bandwidth), bucket(&s->ops) };
 }
 
-/* Of a running limiter, what the update gives. */
-static int change_limits(struct rate_limit *l, const struct rate_limiter_settings *u)
+/* Of a running limiter, does `change` with what the update gives. */
+static int with_limits(struct rate_limit *l, const struct rate_limiter_settings *u,
+		       int (*change)(struct rate_limit *l,
+				     const struct rate_bucket_config *bandwidth,
+				     const struct rate_bucket_config *ops))
 {
 	struct rate_config c = limits(u);
 
-	return rate_limit_set(l, u->given & RATE_LIMITER_BANDWIDTH ? &c.bandwidth : NULL,
-			      u->given & RATE_LIMITER_OPS ? &c.ops : NULL);
+	return change(l, u->given & RATE_LIMITER_BANDWIDTH ? &c.bandwidth : NULL,
+		      u->given & RATE_LIMITER_OPS ? &c.ops : NULL);
+}
+
+static int change_limits(struct rate_limit *l, const struct rate_limiter_settings *u)
+{
+	return with_limits(l, u, rate_limit_set);
 }
 
 static void merge_limits(struct rate_limiter_settings *s, const struct rate_limiter_settings *u)
@@ -201,13 +209,13 @@ int machine_set_network(struct machine *m, const struct network_settings *s, str
 	memcpy(c.mac, s->guest_mac, sizeof(c.mac));
 	if (replace && strcmp(m->settings.networks[at].host_dev_name, s->host_dev_name) == 0) {
 		/* A tap has one holder: it cannot be opened again while we have it. */
-		c.tap = m->config.net[at].tap;
+		c.backend = m->config.net[at].backend;
 	} else {
-		r = net_tap_open(&c.tap, s->host_dev_name, e);
+		r = net_backend_open(&c.backend, s->host_dev_name, e);
 		if (r < 0)
 			return r;
 		if (replace)
-			net_tap_close(&m->config.net[at].tap);
+			net_backend_close(&m->config.net[at].backend);
 	}
 	if (!replace)
 		m->config.nr_nets = ++m->settings.nr_networks;
@@ -226,7 +234,12 @@ int machine_update_network(struct machine *m, const struct network_update *u, st
 	if (i == m->settings.nr_networks)
 		return err_set(e, -ENOENT, "iface_id: %s: no such interface", u->iface_id);
 	n = &m->vm.device[m->settings.nr_drives + i].net;
-	r = change_limits(&n->rx.limit, &u->rx_rate_limiter);
+	/* Both or none. */
+	r = with_limits(&n->rx.limit, &u->rx_rate_limiter, rate_limit_prepare);
+	if (r == 0)
+		r = with_limits(&n->tx_limit, &u->tx_rate_limiter, rate_limit_prepare);
+	if (r == 0)
+		r = change_limits(&n->rx.limit, &u->rx_rate_limiter);
 	if (r == 0)
 		r = change_limits(&n->tx_limit, &u->tx_rate_limiter);
 	if (r < 0)

@@ -74,5 +74,11 @@
 #define MUT_RESOLVE(x)	 (MUT == 165 ? 0 : (x)) /* 165: links are followed, also outwards */
 #define MUT_TAKE(x)	 (MUT == 166 ? 0 : (x)) /* 166: others may change what is being made */
 #define MUT_LINKED(x)	 (MUT != 167 && (x))	/* 167: the executable may have other names */
+/* net's backends */
+#define MUT_STREAM_LENGTH(x) (MUT != 220 && (x)) /* 220: a frame's length is believed */
+#define MUT_STREAM_WHOLE(x)  (MUT == 221 || (x)) /* 221: half a frame is taken for a whole one */
+#define MUT_STREAM_REST(x)   (MUT != 222 && (x)) /* 222: what a socket did not take is lost */
+#define MUT_OFFERS(x)	     (MUT == 223 || (x)) /* 223: offloads are offered that nobody does */
+#define MUT_SETTLED(x)	     (MUT != 224 && (x)) /* 224: kept buffers are forgotten at a pause */
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "vmm/cmdline.h"
 #include "vmm/options.h"
+#include "vmm/passt.h"
 #include "vmm/term.h"
 #include "vmm/util.h"
 
@@ -219,8 +220,9 @@ static const struct option_row rows[] = {
 	{ "kernel-load", "copy|map", "copy the kernel in (default), or map it and share its pages",
 	  set_load },
 	{ "pages", "thp|small|hugetlb", "pages behind guest memory (default thp)", set_pages },
-	{ "net", "TAP[,mac=M][,mtu=N]",
-	  "network on a tap: its name, /dev/tapN of a macvtap, or fd:N", set_net },
+	{ "net", "NET[,mac=M][,mtu=N]",
+	  "network: a tap's name, /dev/tapN of a macvtap, fd:N, unix:PATH, or user (passt)",
+	  set_net },
 	{ "entropy", NULL, "add a virtio entropy device", set_entropy },
 	{ "vsock", "PATH[:CID]", "vsock by the Unix socket PATH, which is made (default CID 3)",
 	  set_vsock },
@@ -389,7 +391,10 @@ static int open_net(const struct run_options *o, struct vm_config *c, struct err
 		return 0;
 	c->net[0] = (struct net_config){ .has_mac = o->net_has_mac, .mtu = o->net_mtu };
 	memcpy(c->net[0].mac, o->net_mac, sizeof(o->net_mac));
-	r = net_tap_open(&c->net[0].tap, o->net, e);
+	if (strcmp(o->net, "user") == 0)
+		r = passt_start(&c->net[0].backend, e);
+	else
+		r = net_backend_open(&c->net[0].backend, o->net, e);
 	if (r == 0)
 		c->nr_nets = 1;
 	return r;

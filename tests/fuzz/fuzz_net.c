@@ -19,7 +19,9 @@ enum {
 	EVENT_IDX = 2,
 	INDIRECT = 4,
 	LIMITED = 8,
-	STOP = 16 /* the receive queue, half-way */
+	STOP = 16,   /* the receive queue, half-way */
+	SETTLE = 32, /* before that: nothing is in flight then */
+	STREAM = 64, /* frames come and go over a stream, in parts */
 };
 
 static void check_queue(const struct nic *nic, unsigned int q, unsigned int held)
@@ -49,13 +51,29 @@ static void check(const struct nic *nic)
 	REQUIRE(!nic->net.dead);
 }
 
-static void traffic(struct nic *nic)
+/* Frames in a stream, each cut in two. */
+static void stream_in(struct nic *nic, const uint8_t *bytes, uint32_t len)
+{
+	uint8_t prefix[] = { 0, 0, (uint8_t)(len >> 8), (uint8_t)len };
+
+	if (len < 14 || write(nic->wire, prefix, sizeof(prefix)) < 0 ||
+	    write(nic->wire, bytes, len / 2) < 0)
+		return;
+	board_pump(&nic->b);
+	if (write(nic->wire, bytes, len - len / 2) < 0)
+		return;
+	board_pump(&nic->b);
+}
+
+static void traffic(struct nic *nic, bool stream)
 {
 	static const uint16_t lengths[] = { 60, 12, 1, 1526, 9000, 65000 };
 	static uint8_t bytes[NET_FRAME_MAX];
 
 	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		if (write(nic->wire, bytes, lengths[i]) < 0)
+		if (stream)
+			stream_in(nic, bytes, lengths[i]);
+		else if (write(nic->wire, bytes, lengths[i]) < 0)
 			break;
 	}
 	board_kick(&nic->b, NIC_TX);
@@ -85,14 +103,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	if (data[0] & LIMITED)
 		c.rx.ops = c.tx.ops = (struct rate_bucket_config){ 2, 1, 1 };
-	nic_init(&nic, &c, features);
+	if (data[0] & STREAM)
+		nic_init_stream(&nic, &c, features);
+	else
+		nic_init(&nic, &c, features);
 	guest_fill(&nic.b.g, data + 1, len - 1);
-	traffic(&nic);
+	traffic(&nic, data[0] & STREAM);
+	if (data[0] & SETTLE) {
+		vmmio_settle(&nic.b.t);
+		check_queue(&nic, NIC_RX, 0);
+		check_queue(&nic, NIC_TX, 0);
+		check(&nic);
+	}
 	if (data[0] & STOP) {
 		board_write(&nic.b, 0x30, NIC_RX);
 		board_write(&nic.b, 0x44, 0);
 	}
-	traffic(&nic);
+	traffic(&nic, data[0] & STREAM);
 	board_check(&nic.b);
 	nic_release(&nic);
 	return 0;

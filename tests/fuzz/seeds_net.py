@@ -45,6 +45,9 @@ def main():
     seed("writable", 1, (), [[(0x100000, 100, 0), (0x100100, 100, WRITE)]])
     seed("outside", 1, [[(0x20000, 100, WRITE)]], [[(0xfffffffffffff000, 0x2000, 0)]])
     seed("limited", 9, small, [frame] * 6)
+    seed("settled", 33, small[:3], [frame])
+    seed("stream", 65, small, [frame, frame])
+    seed("stream-settled", 97, small[:3], [frame])
     seed("stopped", 17, small[:3], [frame])
 
 

@@ -2,19 +2,22 @@
 #include "tests/lib/nic.h"
 
 #include "tests/lib/require.h"
+#include "virtio/net_stream.h"
+#include "virtio/net_tap.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-void nic_init(struct nic *nic, const struct net_config *c, uint64_t features)
+static void init(struct nic *nic, const struct net_config *c, uint64_t features, int type,
+		 const struct net_backend_ops *ops)
 {
 	struct net_config plain;
 	int pair[2];
 
-	REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+	REQUIRE(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	nic->wire = pair[1];
 	plain = *c;
-	plain.tap = (struct net_tap){ .fd = pair[0] };
+	plain.backend = (struct net_backend){ .ops = ops, .fd = pair[0] };
 	plain.rx = plain.tx = (struct rate_config){ 0 };
 	REQUIRE(net_init(&nic->net, &nic->b.loop, &plain) == 0);
 	board_init(&nic->b, &nic->net.dev);
@@ -27,6 +30,16 @@ void nic_init(struct nic *nic, const struct net_config *c, uint64_t features)
 	board_queue(&nic->b, NIC_RX, &nic->rx.regs);
 	board_queue(&nic->b, NIC_TX, &nic->tx.regs);
 	board_driver_ok(&nic->b);
+}
+
+void nic_init(struct nic *nic, const struct net_config *c, uint64_t features)
+{
+	init(nic, c, features, SOCK_SEQPACKET, &net_tap_ops);
+}
+
+void nic_init_stream(struct nic *nic, const struct net_config *c, uint64_t features)
+{
+	init(nic, c, features, SOCK_STREAM, &net_stream_ops);
 }
 
 void nic_release(struct nic *nic)

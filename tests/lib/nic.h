@@ -25,6 +25,10 @@ struct nic {
 
 /* A device as `c` says, but for its tap, and with the driver's queues up to DRIVER_OK. */
 void nic_init(struct nic *nic, const struct net_config *c, uint64_t features);
+
+/* The same, but it is a stream with lengths before the frames (net_stream.h). */
+void nic_init_stream(struct nic *nic, const struct net_config *c, uint64_t features);
+
 void nic_release(struct nic *nic);
 
 #endif

@@ -273,6 +273,117 @@ static void reset_in_the_middle_of_everything(void **state)
 	assert_int_equal(read(nic.wire, got, sizeof(got)), 90);
 }
 
+static void settle(void)
+{
+	vmmio_settle(&nic.b.t);
+	assert_int_equal(nic.net.dev.vq[NIC_RX].nr_in_flight, 0);
+	assert_int_equal(nic.net.dev.vq[NIC_TX].nr_in_flight, 0);
+	none_used();
+}
+
+/* A machine that is paused owes its queues nothing, and afterwards nothing is missing. */
+static void kept_buffers_go_back_to_the_queue(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++)
+		give(i, BUF(i), 500);
+	kick(NIC_RX);
+	arrive(90);
+	board_pump(&nic.b);
+	used(0, 90);
+	assert_int_equal(nic.net.dev.vq[NIC_RX].nr_in_flight, 3);
+	settle();
+	settle();
+	arrive(700);
+	arrive(80);
+	board_pump(&nic.b);
+	used(1, 500);
+	used(2, 200);
+	used(3, 80);
+	holds(BUF(2), 700, 500, 200);
+}
+
+/* Also a frame of which a part is in guest memory: it comes whole, into buffers of any size. */
+static void a_frame_that_was_begun_survives(void **state)
+{
+	(void)state;
+	give(0, BUF(0), 500);
+	kick(NIC_RX);
+	arrive(1600);
+	board_pump(&nic.b);
+	give(1, BUF(1), 300);
+	kick(NIC_RX);
+	none_used();
+	settle();
+	give(2, BUF(2), 2000);
+	kick(NIC_RX);
+	used(0, 500);
+	used(1, 300);
+	used(2, 800);
+	assert_int_equal(num_buffers(BUF(0)), 3);
+	holds(BUF(0) + 12, 1600, 12, 488);
+	holds(BUF(1), 1600, 500, 300);
+	holds(BUF(2), 1600, 800, 800);
+	assert_int_equal(nic.net.net_stats.rx_packets_count, 1);
+}
+
+/* The place of its header may lie across several of them. */
+static void a_header_across_buffers_after_a_pause(void **state)
+{
+	(void)state;
+	give(0, BUF(0), 11);
+	give(1, BUF(1), 100);
+	kick(NIC_RX);
+	arrive(300);
+	board_pump(&nic.b);
+	settle();
+	give(2, BUF(2), 2000);
+	kick(NIC_RX);
+	used(0, 11);
+	used(1, 100);
+	used(2, 189);
+	assert_int_equal(*(uint8_t *)guest_at(&nic.b.g, BUF(0) + 10, 1), 3);
+	assert_int_equal(*(uint8_t *)guest_at(&nic.b.g, BUF(1), 1), 0);
+	holds(BUF(1) + 1, 300, 12, 99);
+	holds(BUF(2), 300, 111, 189);
+}
+
+/* A chain that is no buffer takes those before it along: order is what giving back relies on. */
+static void buffers_before_one_that_is_none(void **state)
+{
+	const struct vring_desc readable = READS(BUF(1), 2000);
+
+	(void)state;
+	give(0, BUF(0), 500);
+	driver_chain(&nic.rx, 1, &readable, 1);
+	give(2, BUF(2), 2000);
+	kick(NIC_RX);
+	used(0, 0);
+	used(1, 0);
+	settle();
+	arrive(100);
+	board_pump(&nic.b);
+	used(2, 100);
+}
+
+static void a_frame_that_waits_for_room(void **state)
+{
+	static uint8_t got[NET_FRAME_MAX];
+	unsigned int nr = 0;
+
+	(void)state;
+	for (; nr < 100 && !nic.net.tx_held; nr++)
+		send_simple(20000);
+	settle();
+	assert_false(nic.net.tx_held);
+	board_pump(&nic.b);
+	for (unsigned int i = 0; i < nr; i++) {
+		assert_int_equal(read(nic.wire, got, sizeof(got)), 20000);
+		board_pump(&nic.b);
+	}
+	assert_int_equal(sent(), nr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +400,11 @@ int main(void)
 		TEST(hostile_chains_break_the_queue_only),
 		TEST(stopped_queues_are_left_alone),
 		TEST(reset_in_the_middle_of_everything),
+		TEST(kept_buffers_go_back_to_the_queue),
+		TEST(a_frame_that_was_begun_survives),
+		TEST(a_header_across_buffers_after_a_pause),
+		TEST(buffers_before_one_that_is_none),
+		TEST(a_frame_that_waits_for_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

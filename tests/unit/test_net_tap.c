@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static struct net_tap t;
+static struct net_backend t;
 static struct err e;
 static char name[IFNAMSIZ];
 
@@ -31,7 +31,7 @@ static void refused(const char *what, int error, const char *message)
 {
 	unsigned int fds = fault_open_fds();
 
-	assert_int_equal(net_tap_open(&t, what, &e), error);
+	assert_int_equal(net_backend_open(&t, what, &e), error);
 	assert_string_equal(e.msg, message);
 	assert_int_equal(t.fd, -1);
 	assert_int_equal(fault_open_fds(), fds);
@@ -67,7 +67,7 @@ static void descriptors_that_are_no_taps(void **state)
 /* Skips where this machine has no taps, or none for us. */
 static void need_tap(void)
 {
-	if (net_tap_open(&t, name, &e) == 0)
+	if (net_backend_open(&t, name, &e) == 0)
 		return;
 	print_message("# %s\n", e.msg);
 	skip();
@@ -90,17 +90,17 @@ static void a_tap_by_name(void **state)
 	assert_int_equal(t.offload & (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6),
 			 TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6);
 	assert_int_equal(t.offload_on, 0);
-	assert_int_equal(net_tap_set_offload(&t, TUN_F_CSUM | TUN_F_TSO4), 0);
+	assert_int_equal(t.ops->set_offload(&t, TUN_F_CSUM | TUN_F_TSO4), 0);
 	assert_int_equal(t.offload_on, TUN_F_CSUM | TUN_F_TSO4);
 	{
-		struct net_tap first = t;
+		struct net_backend first = t;
 
 		snprintf(text, sizeof(text), "tap %s: busy, expected that nobody else has it open",
 			 name);
 		refused(name, -EBUSY, text);
 		t = first;
 	}
-	net_tap_close(&t);
+	net_backend_close(&t);
 	assert_int_equal(t.fd, -1);
 }
 
@@ -112,21 +112,21 @@ static void a_tap_by_descriptor(void **state)
 
 	(void)state;
 	need_tap();
-	net_tap_close(&t);
+	net_backend_close(&t);
 	fd = open("/dev/net/tun", O_RDWR);
 	memcpy(ifr.ifr_name, name, sizeof(name));
 	assert_int_equal(ioctl(fd, TUNSETIFF, &ifr), 0);
 	snprintf(what, sizeof(what), "fd:%d", fd);
-	assert_int_equal(net_tap_open(&t, what, &e), 0);
+	assert_int_equal(net_backend_open(&t, what, &e), 0);
 	assert_int_equal(t.fd, fd);
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	net_tap_close(&t);
+	net_backend_close(&t);
 
 	/* Without the header it is none for us; and still its owner's. */
 	fd = open("/dev/net/tun", O_RDWR);
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
 	assert_int_equal(ioctl(fd, TUNSETIFF, &ifr), 0);
-	assert_int_equal(net_tap_open(&t, what, &e), -EINVAL);
+	assert_int_equal(net_backend_open(&t, what, &e), -EINVAL);
 	assert_int_equal(fcntl(fd, F_GETFD), 0);
 	close(fd);
 }

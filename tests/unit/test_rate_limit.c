@@ -310,6 +310,27 @@ static void no_timer_no_limit(void **state)
 	assert_true(take(100));
 }
 
+/* Who changes two limits or none prepares both, and setting them does not fail. */
+static void what_is_prepared_can_be_set(void **state)
+{
+	const struct rate_bucket_config c = { 1, 1, 0 };
+	const struct rate_bucket_config none = { 0 };
+
+	(void)state;
+	fault_arm(1, EMFILE);
+	assert_int_equal(rate_limit_prepare(&l, NULL, &c), -EMFILE);
+	assert_true(fault_disarm());
+	assert_false(l.limited);
+	assert_int_equal(rate_limit_prepare(&l, &none, NULL), 0);
+	assert_int_equal(l.timer_fd, -1);
+	assert_int_equal(rate_limit_prepare(&l, NULL, &c), 0);
+	assert_false(l.limited);
+	fault_arm(1, EMFILE);
+	assert_int_equal(rate_limit_set(&l, &c, &c), 0);
+	assert_false(fault_disarm());
+	assert_true(l.limited);
+}
+
 /* A wait without an end would be worse than a limit that is not kept. */
 static void a_timer_that_cannot_be_set_holds_nobody(void **state)
 {
@@ -339,6 +360,7 @@ int main(void)
 		TEST(the_timer_calls_back),
 		TEST(new_limits_wake_who_waits),
 		TEST(no_timer_no_limit),
+		TEST(what_is_prepared_can_be_set),
 		TEST(a_timer_that_cannot_be_set_holds_nobody),
 	};
 
