@@ -105,6 +105,7 @@ static void on_timer(void *ctx, uint32_t events)
 	if (read(l->timer_fd, &count, sizeof(count)) < 0)
 		return; /* it was set anew meanwhile */
 	l->waiting = false;
+	l->woken++;
 	l->go_on(l->ctx);
 }
 

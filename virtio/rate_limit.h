@@ -51,6 +51,7 @@ struct rate_limit {
 	struct rate_bucket bandwidth;
 	struct rate_bucket ops;
 	uint64_t throttled; /* times that somebody had to wait */
+	uint64_t woken;	    /* times that a wait was over */
 	uint64_t wait_ns;   /* how long, the last time */
 	uint64_t (*now_ns)(void);
 	struct evloop *loop;

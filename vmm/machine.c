@@ -155,6 +155,11 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 
 	if (r < 0)
 		return err_set(e, r, "mem_size_mib: %s", why.msg);
+	if (m->config.has_balloon && m->settings.balloon.amount_mib > s->mem_size_mib)
+		return err_set(e, -EINVAL,
+			       "mem_size_mib: The memory size (MiB) is smaller than the previously "
+			       "set balloon device target size: %llu, expected at least %u",
+			       (unsigned long long)s->mem_size_mib, m->settings.balloon.amount_mib);
 	if (s->cpu_template != CPU_TEMPLATE_NONE)
 		log_warn("cpu_template: has no effect, the guest sees the host's processor");
 	m->config.nr_vcpus = s->vcpu_count;

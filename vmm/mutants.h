@@ -63,4 +63,13 @@
 #define MUT_NOT_RESET(x)  (MUT == 104 || (x))	     /* 104: resets are answered by resets */
 #define MUT_NOT_ENDED(x)  (MUT == 105 || (x))	     /* 105: the end may come unseen with data */
 
+/* balloon, entropy, serial */
+#define MUT_NOT_WRITABLE(x) (MUT != 200 && (x)) /* 200: all of the configuration is writable */
+#define MUT_ALL_IN(x)	    (MUT == 201 || (x)) /* 201: a large page goes with its first small one */
+#define MUT_TURN(x)	    (MUT == 202 ? UINT32_MAX : (x)) /* 202: a chain is done in one turn */
+#define MUT_HINT_RUNS(x)    (MUT == 203 || (x)) /* 203: pages are taken that nobody asked for */
+#define MUT_HELD_STATS(x)   (MUT == 204 || (x)) /* 204: statistics are returned at once */
+#define MUT_ALLOWED(x, y)   (MUT == 205 ? (y) : (x)) /* 205: the console's limit is not kept */
+#define MUT_INSIDE(x, y)    (MUT == 206 ? (y) : (x)) /* 206: pages are rounded outwards */
+
 #endif
