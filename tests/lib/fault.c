@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -79,5 +80,6 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
 WRAP(int, timerfd_settime,
      (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),
      (fd, flags, new, old))
+WRAP(int, madvise, (void *at, size_t len, int advice), (at, len, advice))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
