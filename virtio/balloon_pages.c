@@ -94,7 +94,7 @@ static void take_run(struct balloon_pages *p, uint64_t pfn, uint64_t nr, struct 
 		discard(p, pfn, nr, f);
 		return;
 	}
-	if (pfn + nr > p->nr) {
+	if (MUT_PFN_BAD(pfn + nr > p->nr)) {
 		f->fails++;
 		return;
 	}
