@@ -154,7 +154,7 @@ int rate_limit_set(struct rate_limit *l, const struct rate_bucket_config *bandwi
 {
 	uint64_t now = l->now_ns();
 
-	if (l->timer_fd < 0 && (limits(bandwidth) || limits(ops))) {
+	if (l->timer_fd < 0 && l->go_on && (limits(bandwidth) || limits(ops))) {
 		int r = make_timer(l);
 
 		if (r < 0)
@@ -202,4 +202,17 @@ void rate_limit_pay(struct rate_limit *l, uint64_t bytes, uint64_t ops)
 {
 	bucket_pay(&l->bandwidth, bytes);
 	bucket_pay(&l->ops, ops);
+}
+
+uint64_t rate_limit_take(struct rate_limit *l, uint64_t bytes)
+{
+	struct rate_bucket *b = &l->bandwidth;
+	uint64_t allowed;
+
+	if (b->size == 0)
+		return bytes;
+	bucket_refill(b, l->now_ns());
+	allowed = min_u64(bytes, b->burst + (b->tokens > 0 ? (uint64_t)b->tokens : 0));
+	bucket_pay(b, allowed);
+	return allowed;
 }

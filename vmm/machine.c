@@ -181,6 +181,11 @@ int machine_set_serial(struct machine *m, const struct serial_settings *s, struc
 			return err_sys(e, -errno, "serial_out_path %.200s", s->serial_out_path);
 	}
 	replace_fd(&m->serial_fd, fd);
+	m->serial_limit = (struct rate_bucket_config){
+		.size = s->rate_limiter.size,
+		.refill_ms = s->rate_limiter.refill_time,
+		.burst = s->rate_limiter.one_time_burst,
+	};
 	return 0;
 }
 
@@ -212,7 +217,11 @@ static void make_console(struct machine *m)
 {
 	struct console_config *console = &m->config.console[0];
 
-	*console = (struct console_config){ .in_fd = -1, .out_fd = m->serial_fd };
+	*console = (struct console_config){
+		.in_fd = -1,
+		.out_fd = m->serial_fd,
+		.limit = m->serial_limit,
+	};
 	if (m->serial_fd >= 0)
 		return;
 	console->out_fd = STDOUT_FILENO;

@@ -36,6 +36,7 @@ struct machine {
 	struct vm_settings settings; /* what was asked for, for GET */
 	struct vm_config config;     /* the same with its files open */
 	int serial_fd;		     /* -1 = the console is standard input and output */
+	struct rate_bucket_config serial_limit;
 	struct metrics_block block_metrics[VM_MAX_DRIVES];
 	struct metrics_net net_metrics[VM_MAX_NETS];
 	struct vm vm;

@@ -141,6 +141,18 @@ static void gather_vcpus(const struct vm *vm)
 	metric_set(&metrics.vcpu.exit_mmio_write, sum.mmio_write);
 }
 
+/* Of the console; a command's standard streams are not counted. */
+static void gather_uart(const struct serial *s, const struct console *c)
+{
+	struct metrics_uart *t = &metrics.uart;
+
+	metric_set(&t->read_count, s->rx_sent);
+	metric_set(&t->write_count, s->tx_bytes);
+	metric_set(&t->missed_write_count, s->tx_dropped + c->lost);
+	metric_set(&t->error_count, c->errors);
+	metric_set(&t->rate_limiter_dropped_bytes, c->dropped);
+}
+
 void machine_gather(void *ctx)
 {
 	struct machine *m = ctx;
@@ -156,8 +168,7 @@ void machine_gather(void *ctx)
 	metric_set(&metrics.interrupts.triggers, interrupts);
 	gather_singles(&m->vm);
 	gather_vcpus(vm);
-	metric_set(&metrics.uart.write_count, vm->serial[0].tx_bytes);
-	metric_set(&metrics.uart.missed_write_count, vm->serial[0].tx_dropped);
+	gather_uart(&vm->serial[0], &vm->console[0]);
 }
 
 void machine_attach_metrics(struct machine *m)
