@@ -8,7 +8,7 @@ import pytest
 import api
 import mote
 from api import PAUSED, RUNNING
-from mote import guest_file, proc_lines, wait_until
+from mote import INITRD_MIN, guest_file, proc_lines, wait_until
 
 MIB = 1 << 20
 MEM = 160  # MiB of each guest here
@@ -193,3 +193,37 @@ def test_a_guest_without_memory_takes_it_back(tmp_path):
         g.api.patch("/balloon", {"amount_mib": g.actual()})
         g.do("dd if=/dev/zero bs=80M count=1 2>/dev/null | tail -c 1 >/dev/null")
         assert g.actual() < 100
+
+
+def test_a_hostile_driver(tmp_path):
+    """Whatever a guest without an operating system names, the API answers, and the device works afterwards."""
+    with api.Monitor(tmp_path, "--log-path", tmp_path / "log") as m:
+        m.configure(kernel=guest_file("tiny.elf"), initrd=INITRD_MIN, boot_args="MOTE_CMD=balloon", mem_size_mib=64)
+        m.api.put("/balloon", {"amount_mib": 1, "deflate_on_oom": False, "stats_polling_interval_s": 1,
+                               "free_page_hinting": True, "free_page_reporting": True})
+        m.api.start()
+        try:
+            while b"it lives" not in m.out.text():
+                assert m.api.get("/balloon/statistics")["target_mib"] == 1
+        except (OSError, EOFError):  # the guest has ended
+            pass
+        status = m.wait()
+        assert (m.out.finish(10).replace(b"\r", b""), status) == (b"it lives\nit works\n", 0)
+
+
+def test_a_guest_that_never_answers(tmp_path):
+    """No driver: what was asked for can be asked and changed, and there are no statistics."""
+    with api.Monitor(tmp_path, "--log-path", tmp_path / "log") as m:
+        m.configure(kernel=guest_file("tiny.elf"), initrd=INITRD_MIN, boot_args="MOTE_CMD=spin")
+        m.api.put("/balloon", {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1,
+                               "free_page_hinting": True, "free_page_reporting": True})
+        m.api.start()
+        m.out.wait_for(b"spinning")
+        m.api.patch("/balloon", {"amount_mib": 64})
+        assert m.api.get("/balloon/statistics") == {"target_pages": 64 * 256, "target_mib": 64, "actual_pages": 0,
+                                                    "actual_mib": 0}
+        assert m.api.refused("PATCH", "/balloon/hinting/start").startswith("hinting: the guest's driver is not there")
+        m.api.patch("/balloon/hinting/stop", None)
+        m.api.patch("/balloon/reporting/pause", None)
+        m.api.patch("/balloon/reporting/resume", None)
+        m.api.patch("/balloon/statistics", {"stats_polling_interval_s": 2})
