@@ -58,9 +58,11 @@ static const struct field balloon_stats_fields[] = {
 	  .help = "The same in MiB: what it should give." },
 	{ "actual_mib", FIELD_UINT, FIELD_REQUIRED, AT(balloon_statistics, actual_mib),
 	  .help = "The same in MiB: what it has given." },
-	/* What the guest tells, in the order of VIRTIO_BALLOON_S_...; the rest if it did. */
-#define GUEST(n, name, text) \
-	{ name, FIELD_UINT, FIELD_ABSENT, AT(balloon_statistics, guest[n]), .help = (text) }
+/* What the guest tells, in the order of VIRTIO_BALLOON_S_...; the rest if it did. */
+#define GUEST(n, name, text)                                                                     \
+	{                                                                                        \
+		name, FIELD_UINT, FIELD_ABSENT, AT(balloon_statistics, guest[n]), .help = (text) \
+	}
 	GUEST(0, "swap_in", "Bytes that the guest has swapped in."),
 	GUEST(1, "swap_out", "Bytes that it has swapped out."),
 	GUEST(2, "major_faults", "Page faults that had to wait for a disk."),

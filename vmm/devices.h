@@ -13,8 +13,8 @@ int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e
 
 /*
  * Makes the virtio devices, in the order in which the guest numbers them (drives, networks,
- * entropy, balloon, vsock: drive N of `c` is vm->device[N], network N is vm->device[c->nr_drives + N]),
- * binds their doorbells and interrupts to KVM, and notes them in vm->platform.
+ * entropy, balloon, vsock: drive N of `c` is vm->device[N], network N is vm->device[c->nr_drives +
+ * N]), binds their doorbells and interrupts to KVM, and notes them in vm->platform.
  */
 int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 

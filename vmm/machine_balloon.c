@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The balloon of a machine: set before the guest runs, changed and asked while it does. Loop thread. */
+/* The balloon of a machine: set before the guest runs, changed and asked while it does. Loop
+ * thread. */
 #include "vmm/machine.h"
 
 #include <errno.h>

@@ -70,7 +70,7 @@
 #define MUT_HINT_RUNS(x)    (MUT == 203 || (x)) /* 203: pages are taken that nobody asked for */
 #define MUT_HELD_STATS(x)   (MUT == 204 || (x)) /* 204: statistics are returned at once */
 #define MUT_ALLOWED(x, y)   (MUT == 205 ? (y) : (x)) /* 205: the console's limit is not kept */
-#define MUT_PFN_BAD(x)	    (MUT != 207 && (x)) /* 207: pages past the end of memory */
+#define MUT_PFN_BAD(x)	    (MUT != 207 && (x))	     /* 207: pages past the end of memory */
 #define MUT_INSIDE(x, y)    (MUT == 206 ? (y) : (x)) /* 206: pages are rounded outwards */
 
 #endif

@@ -110,8 +110,7 @@ static void act(struct board *b, struct balloon *l, uint8_t what)
 	if (what & STOP)
 		balloon_hint_stop(l);
 	if (what & ACTUAL)
-		board_write(b,
-			    VIRTIO_MMIO_CONFIG + offsetof(struct virtio_balloon_config, actual),
+		board_write(b, VIRTIO_MMIO_CONFIG + offsetof(struct virtio_balloon_config, actual),
 			    what);
 	balloon_pause_reporting(l, what & WAIT && what & STOP);
 	serve(l);

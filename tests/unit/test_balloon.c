@@ -85,7 +85,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* How many of the `nr` pages from `gpa` hold nothing but zeros; the others still have the pattern. */
+/* How many of the `nr` pages from `gpa` hold nothing but zeros; the others still have the pattern.
+ */
 static unsigned int gone(uint64_t gpa, unsigned int nr)
 {
 	unsigned int n = 0;
@@ -141,11 +142,11 @@ static void give(unsigned int q, const void *data, uint32_t len)
 	kick(q);
 }
 
-#define GIVE(q, ...)                                               \
-	do {                                                       \
-		const uint32_t numbers_[] = { __VA_ARGS__ };       \
+#define GIVE(q, ...)                                             \
+	do {                                                     \
+		const uint32_t numbers_[] = { __VA_ARGS__ };     \
 		give((q), numbers_, (uint32_t)sizeof(numbers_)); \
-		is_used((q), 0);                                   \
+		is_used((q), 0);                                 \
 	} while (0)
 
 /* ---- inflating and deflating ----------------------------------------------------------------- */
@@ -337,8 +338,7 @@ static void statistics_are_kept_and_asked_for(void **state)
 	(void)state;
 	give(BALLOON_STATS, s, sizeof(s));
 	none_used(BALLOON_STATS); /* until the next question */
-	assert_int_equal(balloon.stats.given,
-			 1u << VIRTIO_BALLOON_S_MEMFREE | 1u << OOM_KILL);
+	assert_int_equal(balloon.stats.given, 1u << VIRTIO_BALLOON_S_MEMFREE | 1u << OOM_KILL);
 	assert_int_equal(balloon.stats.value[VIRTIO_BALLOON_S_MEMFREE], 100);
 	assert_true(balloon.stats.value[OOM_KILL] == UINT64_MAX);
 	board_irqs(&b);
