@@ -80,6 +80,13 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
 WRAP(int, timerfd_settime,
      (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),
      (fd, flags, new, old))
-WRAP(int, madvise, (void *at, size_t len, int advice), (at, len, advice))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
+
+/* Advice may be ignored, and so may its failure; giving memory back is more than that. */
+int __real_madvise(void *at, size_t len, int advice);
+int __wrap_madvise(void *at, size_t len, int advice);
+int __wrap_madvise(void *at, size_t len, int advice)
+{
+	return advice == MADV_DONTNEED && fails() ? -1 : __real_madvise(at, len, advice);
+}

@@ -19,7 +19,8 @@ void guest_init(struct guest *g, const struct guest_range *range, unsigned int n
 	gmem_init(&g->mem);
 	for (unsigned int i = 0; i < nr; i++) {
 		/* As mmap would, which the rings rely on, and for tests with larger pages. */
-		void *hva = aligned_alloc(GUEST_ALIGN, range[i].len);
+		size_t align = range[i].len % GUEST_ALIGN == 0 ? GUEST_ALIGN : GMEM_PAGE;
+		void *hva = aligned_alloc(align, range[i].len);
 
 		if (!hva)
 			die("out of memory", range[i].gpa, range[i].len);

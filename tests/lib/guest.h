@@ -29,7 +29,7 @@ struct guest_range {
 #define GUEST_END  0x110000ull
 #define GUEST_PART 0x10000ull
 
-/* How regions are aligned in the host's memory; their lengths are multiples of a page of 4 KiB. */
+/* How regions whose length is a multiple of it are aligned in the host's memory; others: 4 KiB. */
 #define GUEST_ALIGN 0x4000u
 
 /* Zeroed memory at `range`, ascending. guest_init_usual: the layout above. */
