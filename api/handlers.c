@@ -12,7 +12,7 @@
 #include "vmm/metrics.h"
 #include "vmm/version.h"
 
-static void note_given(struct api *api, const char *section)
+void api_note_given(struct api *api, const char *section)
 {
 	schema_set_given(&object_vm_settings, &api->machine.settings, section, true);
 }
@@ -76,7 +76,7 @@ HANDLER(put_boot_source)
 
 	(void)answer;
 	if (r == 0)
-		note_given(api, "boot-source");
+		api_note_given(api, "boot-source");
 	return r;
 }
 
@@ -85,7 +85,7 @@ static int set_machine(struct api *api, const struct machine_settings *s, struct
 	int r = machine_set_config(&api->machine, s, e);
 
 	if (r == 0)
-		note_given(api, "machine-config");
+		api_note_given(api, "machine-config");
 	return r;
 }
 
@@ -139,7 +139,7 @@ HANDLER(put_drive)
 
 	(void)answer;
 	if (r == 0)
-		note_given(api, "drives");
+		api_note_given(api, "drives");
 	return r;
 }
 
@@ -155,7 +155,7 @@ HANDLER(put_entropy)
 
 	(void)answer;
 	if (r == 0)
-		note_given(api, "entropy");
+		api_note_given(api, "entropy");
 	return r;
 }
 
@@ -165,7 +165,7 @@ HANDLER(put_network)
 
 	(void)answer;
 	if (r == 0)
-		note_given(api, "network-interfaces");
+		api_note_given(api, "network-interfaces");
 	return r;
 }
 
@@ -186,22 +186,6 @@ HANDLER(put_vsock)
 	schema_set_given(&object_vm_settings, &api->machine.settings, "vsock",
 			 api->machine.config.has_vsock);
 	return r;
-}
-
-HANDLER(put_balloon)
-{
-	(void)api;
-	(void)request;
-	(void)answer;
-	return err_set(e, -EOPNOTSUPP, "balloon: " NOT_SUPPORTED);
-}
-
-HANDLER(no_balloon)
-{
-	(void)api;
-	(void)request;
-	(void)answer;
-	return err_set(e, -ENOENT, "balloon: the machine has none");
 }
 
 HANDLER(put_serial)

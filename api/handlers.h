@@ -26,11 +26,23 @@ HANDLER(patch_network);
 HANDLER(put_vsock);
 HANDLER(put_entropy);
 HANDLER(put_balloon);
-HANDLER(no_balloon);
+HANDLER(get_balloon);
+HANDLER(patch_balloon);
+HANDLER(get_balloon_stats);
+HANDLER(patch_balloon_stats);
+HANDLER(start_hinting);
+HANDLER(stop_hinting);
+HANDLER(get_hinting_status);
+HANDLER(pause_reporting);
+HANDLER(resume_reporting);
+HANDLER(get_reporting_status);
 HANDLER(put_logger);
 HANDLER(put_metrics);
 HANDLER(put_serial);
 HANDLER(patch_vm);
+
+/* What GET /vm/config answers has section `section` from now on. */
+void api_note_given(struct api *api, const char *section);
 
 /*
  * The two that the command line uses as well: a log or metrics file that is opened by its options

@@ -46,19 +46,8 @@ struct instance_answer {
 	char app_name[SETTINGS_WORD_MAX];
 };
 
-struct balloon_stats_answer {
-	uint32_t given;
-	uint64_t target_pages, actual_pages, target_mib, actual_mib;
-};
-
-struct hinting_status_answer {
-	uint32_t given;
-	uint32_t host_cmd;  /* 0: stopped, 1: done, others: a run */
-	uint32_t guest_cmd; /* the last that the guest answered to; not given: none */
-};
-
 extern const struct object object_error, object_version, object_instance, object_balloon_stats,
-	object_hinting_status;
+	object_hinting_status, object_reporting_status;
 
 /* GET /metrics: groups of counters, which metrics.c writes; only for the OpenAPI document. */
 extern const struct object object_metrics_values;

@@ -31,7 +31,7 @@ TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-tsan
 
 # System calls that tests/lib/fault.c can make fail.
 FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom \
-	socket bind listen accept4 timerfd_create timerfd_settime readv writev
+	socket bind listen accept4 timerfd_create timerfd_settime readv writev madvise
 TEST_LINK_unit := $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka
 TEST_LINK_fuzz := -fsanitize=fuzzer
 TEST_LINK_race :=

@@ -20,6 +20,22 @@ struct iov_span iov_writable(struct virtq_chain *c)
 				  .len = c->write_len };
 }
 
+void iov_skip(struct iov_span *s, size_t n)
+{
+	s->len -= n;
+	while (n != 0) {
+		size_t part = min_u64(n, s->iov->iov_len);
+
+		n -= part;
+		s->iov->iov_base = (uint8_t *)s->iov->iov_base + part;
+		s->iov->iov_len -= part;
+		if (s->iov->iov_len == 0) {
+			s->iov++;
+			s->nr--;
+		}
+	}
+}
+
 /* Moves `n` bytes, n <= s->len, between the front of the span and host memory. */
 static void move(struct iov_span *s, uint8_t *host, size_t n, void (*copy)(void *, void *, size_t))
 {
@@ -29,13 +45,7 @@ static void move(struct iov_span *s, uint8_t *host, size_t n, void (*copy)(void 
 		copy(s->iov->iov_base, host, part);
 		host += part;
 		n -= part;
-		s->len -= part;
-		s->iov->iov_base = (uint8_t *)s->iov->iov_base + part;
-		s->iov->iov_len -= part;
-		if (s->iov->iov_len == 0) {
-			s->iov++;
-			s->nr--;
-		}
+		iov_skip(s, part);
 	}
 }
 

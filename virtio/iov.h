@@ -28,6 +28,9 @@ struct iov_span iov_writable(struct virtq_chain *c);
 /* Takes `n` bytes off the front into `dst`. -EINVAL, and nothing taken: fewer are left. */
 int iov_take(struct iov_span *s, void *dst, size_t n) MUST_CHECK;
 
+/* Moves past the first `n` bytes, n <= s->len. */
+void iov_skip(struct iov_span *s, size_t n);
+
 /* Writes `n` bytes at the front and moves past them. -EINVAL, and nothing written: no room. */
 int iov_put(struct iov_span *s, const void *src, size_t n) MUST_CHECK;
 

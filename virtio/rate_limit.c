@@ -105,6 +105,7 @@ static void on_timer(void *ctx, uint32_t events)
 	if (read(l->timer_fd, &count, sizeof(count)) < 0)
 		return; /* it was set anew meanwhile */
 	l->waiting = false;
+	l->woken++;
 	l->go_on(l->ctx);
 }
 
@@ -151,7 +152,8 @@ static bool limits(const struct rate_bucket_config *c)
 int rate_limit_prepare(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
 		       const struct rate_bucket_config *ops)
 {
-	return l->timer_fd < 0 && (limits(bandwidth) || limits(ops)) ? make_timer(l) : 0;
+	return l->timer_fd < 0 && l->go_on && (limits(bandwidth) || limits(ops)) ? make_timer(l)
+										 : 0;
 }
 
 int rate_limit_set(struct rate_limit *l, const struct rate_bucket_config *bandwidth,
@@ -204,4 +206,17 @@ void rate_limit_pay(struct rate_limit *l, uint64_t bytes, uint64_t ops)
 {
 	bucket_pay(&l->bandwidth, bytes);
 	bucket_pay(&l->ops, ops);
+}
+
+uint64_t rate_limit_take(struct rate_limit *l, uint64_t bytes)
+{
+	struct rate_bucket *b = &l->bandwidth;
+	uint64_t allowed;
+
+	if (b->size == 0)
+		return bytes;
+	bucket_refill(b, l->now_ns());
+	allowed = min_u64(bytes, b->burst + (b->tokens > 0 ? (uint64_t)b->tokens : 0));
+	bucket_pay(b, allowed);
+	return allowed;
 }

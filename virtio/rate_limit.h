@@ -13,6 +13,8 @@
  *	... serve one request ...
  *	rate_limit_charge(&l, bytes, 1);
  *
+ * Who cannot wait, and rather drops what exceeds the limit, asks rate_limit_take how much may pass.
+ *
  * A device has one of these for each direction. Loop thread, or before the loop runs.
  */
 #ifndef MOTE_VIRTIO_RATE_LIMIT_H
@@ -51,6 +53,7 @@ struct rate_limit {
 	struct rate_bucket bandwidth;
 	struct rate_bucket ops;
 	uint64_t throttled; /* times that somebody had to wait */
+	uint64_t woken;	    /* times that a wait was over */
 	uint64_t wait_ns;   /* how long, the last time */
 	uint64_t (*now_ns)(void);
 	struct evloop *loop;
@@ -60,7 +63,10 @@ struct rate_limit {
 	void *ctx;
 };
 
-/* No limits, and no descriptor. `go_on(ctx)` is called on the loop when a wait is over. */
+/*
+ * No limits, and no descriptor. `go_on(ctx)` is called on the loop when a wait is over; NULL:
+ * nobody ever waits, only rate_limit_take is used.
+ */
 void rate_limit_init(struct rate_limit *l, struct evloop *loop, void (*go_on)(void *ctx),
 		     void *ctx);
 
@@ -90,6 +96,9 @@ static inline bool rate_limit_ready(struct rate_limit *l)
 {
 	return !l->limited || rate_limit_ask(l);
 }
+
+/* Of `bytes`, how many may pass now by the bandwidth's bucket, never into debt; they are paid. */
+uint64_t rate_limit_take(struct rate_limit *l, uint64_t bytes);
 
 /* What was done; `bytes` is below 2^62. */
 static inline void rate_limit_charge(struct rate_limit *l, uint64_t bytes, uint64_t ops)

@@ -11,6 +11,7 @@
 struct rng {
 	struct virtio_dev dev;
 	struct virtq_chain chain; /* the one being served */
+	uint64_t bytes;		  /* that the guest got */
 };
 
 /* Prepares the device for vmmio_init. Storage is the caller's. Builder thread. */

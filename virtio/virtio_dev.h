@@ -19,7 +19,7 @@
 #include "virtio/virtq.h"
 #include "vmm/compiler.h"
 
-#define VIRTIO_MAX_QUEUES 4
+#define VIRTIO_MAX_QUEUES 5
 #define VIRTIO_CONFIG_MAX 128 /* bytes of device configuration space */
 
 struct virtio_dev;
@@ -71,6 +71,8 @@ struct virtio_dev {
 	struct virtq vq[VIRTIO_MAX_QUEUES];
 	uint32_t config_len; /* bytes of `config` that the guest may read */
 	uint8_t config[VIRTIO_CONFIG_MAX];
+	/* Bytes of `config` that the driver may write, and what it wrote goes with a reset. */
+	uint32_t config_rw_off, config_rw_len;
 	struct virtio_stats stats;
 	struct rate_limit limit; /* of what virtio_drain serves; see there */
 };

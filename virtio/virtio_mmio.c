@@ -163,6 +163,13 @@ void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32
 	raise_config_irq(t);
 }
 
+void vmmio_config_get(struct vmmio *t, uint32_t off, void *data, uint32_t len)
+{
+	pthread_mutex_lock(&t->lock);
+	memcpy(data, t->dev->config + off, len);
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* ---- changes to the running device: sent to the loop, which owns it ------------------------ */
 
 void vmmio_settle(struct vmmio *t)
@@ -193,6 +200,7 @@ static void loop_reset(void *arg)
 	generation = t->state.config_generation;
 	memset(&t->state, 0, sizeof(t->state));
 	t->state.config_generation = generation;
+	memset(t->dev->config + t->dev->config_rw_off, 0, t->dev->config_rw_len);
 	atomic_store(&t->interrupt_status, 0);
 	pthread_mutex_unlock(&t->lock);
 }
@@ -328,6 +336,19 @@ static void read_config(struct vmmio *t, uint32_t off, void *data, uint32_t len)
 	memset(data, 0, len);
 	if (off < d->config_len)
 		memcpy(data, d->config + off, min_u64(len, d->config_len - off));
+}
+
+static void write_config(struct vmmio *t, uint32_t off, const void *data, uint32_t len)
+{
+	struct virtio_dev *d = t->dev;
+	uint32_t at = off - d->config_rw_off; /* below it: wraps, and is too large */
+
+	pthread_mutex_lock(&t->lock);
+	if (MUT_NOT_WRITABLE(at > d->config_rw_len || len > d->config_rw_len - at))
+		guest_fault(t);
+	else
+		memcpy(d->config + off, data, len);
+	pthread_mutex_unlock(&t->lock);
 }
 
 static void vmmio_read(void *ctx, uint32_t off, void *data, uint32_t len)
@@ -499,8 +520,12 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 	struct vmmio *t = ctx;
 	uint32_t v;
 
-	if (len != 4 || off % 4 != 0 || off >= VIRTIO_MMIO_CONFIG) {
-		guest_fault(t); /* no device here has a writable configuration field */
+	if (off >= VIRTIO_MMIO_CONFIG) {
+		write_config(t, off - VIRTIO_MMIO_CONFIG, data, len);
+		return;
+	}
+	if (len != 4 || off % 4 != 0) {
+		guest_fault(t);
 		return;
 	}
 	memcpy(&v, data, sizeof(v));

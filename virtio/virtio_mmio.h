@@ -87,4 +87,7 @@ extern const struct bus_ops vmmio_bus_ops;
  */
 void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32_t len);
 
+/* What the driver wrote into the configuration space; same bounds. Loop thread. */
+void vmmio_config_get(struct vmmio *t, uint32_t off, void *data, uint32_t len);
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio/balloon.h"
 #include "virtio/blk_file.h"
 #include "virtio/net.h"
 #include "virtio/vsock_uds.h"
@@ -54,6 +55,8 @@ struct vm_config {
 	struct net_config net[VM_MAX_NETS];
 	bool rng;
 	struct rate_config rng_limit;
+	bool has_balloon;
+	struct balloon_config balloon;
 	bool has_vsock;
 	uint32_t vsock_cid; /* of the guest */
 	struct vsock_uds vsock;

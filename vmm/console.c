@@ -10,6 +10,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "vmm/log.h"
+#include "vmm/mutants.h"
 #include "vmm/nonblock.h"
 #include "vmm/util.h"
 
@@ -26,6 +28,14 @@ static void set_stall_timer(struct console *c, bool on)
 		timerfd_settime(c->timer_fd, 0, &t, NULL);
 }
 
+static void wake(struct console *c)
+{
+	uint64_t one = 1;
+
+	if (write(c->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full: it is signalled already */
+}
+
 static void close_output(struct console *c)
 {
 	ev_del(c->loop, &c->out);
@@ -35,11 +45,30 @@ static void close_output(struct console *c)
 	set_stall_timer(c, false);
 }
 
+/* A reader that is gone never comes back; a disk that is full may have room again. */
+static void write_failed(struct console *c, int error, uint32_t n)
+{
+	c->lost += n;
+	if (error != ENOSPC && error != EDQUOT && error != EFBIG)
+		close_output(c);
+	else if (c->errors++ == 0)
+		log_warn("console: %s: what the guest writes is lost", strerror(error));
+}
+
+/* Of the next `n` bytes in the UART, those that the limit lets pass. */
+static uint32_t allowed(struct console *c, uint32_t n)
+{
+	if (c->paid < n)
+		c->paid += (uint32_t)rate_limit_take(&c->limit, n - c->paid);
+	return MUT_ALLOWED((uint32_t)min_u64(n, c->paid), n);
+}
+
 /* Takes one chunk from the UART to the reader. Bytes moved; 0: nothing to do, or reader is full. */
 static uint32_t write_chunk(struct console *c)
 {
 	uint8_t buf[CHUNK];
 	uint32_t n = serial_tx_peek(c->uart, buf, sizeof(buf));
+	uint32_t pass;
 	ssize_t w;
 
 	if (n == 0)
@@ -48,6 +77,13 @@ static uint32_t write_chunk(struct console *c)
 		serial_tx_consume(c->uart, n);
 		return n;
 	}
+	pass = allowed(c, n);
+	if (pass == 0) {
+		c->dropped += n;
+		serial_tx_consume(c->uart, n);
+		return n;
+	}
+	n = pass;
 	do {
 		w = write(c->out_fd, buf, n);
 	} while (w < 0 && errno == EINTR);
@@ -55,22 +91,31 @@ static uint32_t write_chunk(struct console *c)
 		c->out_blocked = true;
 		return 0;
 	}
-	if (w < 0) { /* the reader is gone, or the disk is full: nobody to write to */
-		close_output(c);
+	if (w < 0) {
+		write_failed(c, errno, n);
 		w = n;
 	}
+	c->paid -= (uint32_t)min_u64((uint64_t)w, c->paid);
 	serial_tx_consume(c->uart, (uint32_t)w);
 	return (uint32_t)w;
 }
 
+/* What the UART holds, and not what a guest adds meanwhile: others have their turn. */
 static void drain_output(struct console *c)
 {
 	bool was_blocked = c->out_blocked;
-	bool progress = false;
+	uint32_t moved = 0;
+	uint32_t n = 1;
+	bool progress;
 
 	c->out_blocked = false;
-	while (write_chunk(c) > 0)
-		progress = true;
+	while (n > 0 && moved < SERIAL_RING_LEN) {
+		n = write_chunk(c);
+		moved += n;
+	}
+	progress = moved > 0;
+	if (n > 0)
+		wake(c);
 	if (c->out_blocked && (progress || !was_blocked))
 		set_stall_timer(c, true);
 	else if (!c->out_blocked && was_blocked)
@@ -178,6 +223,9 @@ int console_init(struct console *c, struct evloop *loop, const struct console_co
 	c->config = *config;
 	c->loop = loop;
 	c->in_fd = c->out_fd = c->timer_fd = -1;
+	rate_limit_init(&c->limit, loop, NULL, NULL);
+	if (rate_limit_set(&c->limit, &config->limit, NULL) < 0)
+		return err_set(e, -EINVAL, "console: rate limiter"); /* never: it has no timer */
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->wake_fd < 0)
 		return err_sys(e, -errno, "eventfd");

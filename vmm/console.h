@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio/rate_limit.h"
 #include "vmm/err.h"
 #include "vmm/evloop.h"
 #include "vmm/serial.h"
@@ -25,6 +26,7 @@ struct console_config {
 	bool wait_for_reader; /* output is never dropped: a reader that is slow holds the guest */
 	bool eof_as_break;    /* end of input is passed on as a break */
 	bool paced;	      /* the guest says what it took, and gets no more than it can hold */
+	struct rate_bucket_config limit; /* of output, bytes; what exceeds it is dropped */
 	void (*on_key)(void *ctx, enum console_key key); /* NULL: no escape character */
 	void *ctx;
 };
@@ -39,6 +41,11 @@ struct console {
 	bool in_waits;	  /* for the UART to have room */
 	bool out_blocked; /* waiting for the reader */
 	bool escape;	  /* the last byte was Ctrl-A */
+	struct rate_limit limit;
+	uint32_t paid;	  /* the first bytes in the UART, which the limit has let pass */
+	uint64_t dropped; /* bytes that it has not */
+	uint64_t lost;	  /* bytes for which a disk had no room, or that a reader did not take */
+	uint64_t errors;  /* times that it was */
 	int timer_fd;	  /* runs while out_blocked, unless wait_for_reader */
 	struct ev_source wake, in, out, timer;
 };

@@ -227,6 +227,16 @@ static int add_rng(struct vm *vm, const struct rate_config *c, struct err *e)
 	return r < 0 ? r : limit(&slot->rng.dev, c, e);
 }
 
+static int add_balloon(struct vm *vm, const struct balloon_config *c, struct err *e)
+{
+	struct vm_device *slot = &vm->device[vm->nr_devices];
+	int r = balloon_init(&slot->balloon, vm->loop, &vm->memory.gmem, c);
+
+	if (r < 0)
+		return err_sys(e, r, "balloon");
+	return plug(vm, slot, &slot->balloon.dev, e);
+}
+
 static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
 {
 	struct vm_device *slot = &vm->device[vm->nr_devices];
@@ -245,7 +255,8 @@ static int add_vsock(struct vm *vm, const struct vm_config *c, struct err *e)
 
 int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 {
-	unsigned int wanted = c->nr_drives + c->nr_nets + (c->rng ? 1 : 0) + (c->has_vsock ? 1 : 0);
+	unsigned int wanted = c->nr_drives + c->nr_nets + (c->rng ? 1 : 0) +
+			      (c->has_balloon ? 1 : 0) + (c->has_vsock ? 1 : 0);
 	int r = 0;
 
 	if (wanted > PLATFORM_MAX_VIRTIO)
@@ -257,9 +268,20 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 		r = add_net(vm, &c->net[i], e);
 	if (r == 0 && c->rng)
 		r = add_rng(vm, &c->rng_limit, e);
+	if (r == 0 && c->has_balloon)
+		r = add_balloon(vm, &c->balloon, e);
 	if (r == 0 && c->has_vsock)
 		r = add_vsock(vm, c, e);
 	return r;
+}
+
+struct vm_device *devices_find(struct vm *vm, uint32_t id)
+{
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		if (vm->device[i].transport.dev->ops->id == id)
+			return &vm->device[i];
+	}
+	return NULL;
 }
 
 void devices_release(struct vm *vm)

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "vmm/mutants.h"
 #include "vmm/util.h"
 
 void gmem_init(struct gmem *m)
 {
 	memset(m, 0, sizeof(*m));
+	m->page = GMEM_PAGE;
 }
 
 int gmem_add(struct gmem *m, uint64_t gpa, void *hva, uint64_t len)
@@ -139,6 +142,19 @@ int gmem_iov(const struct gmem *m, uint64_t gpa, uint64_t len, struct iovec *iov
 		nr++;
 	}
 	return nr;
+}
+
+int64_t gmem_discard(const struct gmem *m, void *hva, uint64_t len)
+{
+	uintptr_t at = (uintptr_t)hva;
+	uintptr_t from = MUT_INSIDE(align_up(at, m->page), align_down(at, m->page));
+	uintptr_t to = align_down(at + len, m->page);
+
+	if (from >= to)
+		return 0;
+	if (madvise((void *)from, to - from, MADV_DONTNEED) < 0)
+		return -errno;
+	return (int64_t)(to - from);
 }
 
 guest_ram void *gmem_map(const struct gmem *m, uint64_t gpa, uint64_t len)

@@ -17,6 +17,7 @@
 #include "vmm/compiler.h"
 
 #define GMEM_MAX_REGIONS 4
+#define GMEM_PAGE	 4096u /* bytes: the smallest page there is */
 
 struct gmem_region {
 	uint64_t gpa; /* guest-physical start, bytes */
@@ -26,6 +27,7 @@ struct gmem_region {
 
 struct gmem {
 	unsigned int nr;
+	uint64_t page; /* bytes of the host's pages behind it, a power of two */
 	struct gmem_region region[GMEM_MAX_REGIONS]; /* sorted by gpa, disjoint */
 };
 
@@ -56,6 +58,12 @@ int gmem_zero(const struct gmem *m, uint64_t gpa, uint64_t len) MUST_CHECK;
  */
 int gmem_iov(const struct gmem *m, uint64_t gpa, uint64_t len, struct iovec *iov, int max)
 	MUST_CHECK;
+
+/*
+ * Gives memory that gmem_iov described back to the host, as far as it consists of whole pages of
+ * the host's: the guest finds zeros there. Returns how many bytes, or -errno of madvise.
+ */
+int64_t gmem_discard(const struct gmem *m, void *hva, uint64_t len) MUST_CHECK;
 
 /*
  * A pointer to [gpa, gpa + len) for long-lived rings. NULL: empty, not wholly inside one region.

@@ -159,6 +159,11 @@ int machine_set_config(struct machine *m, const struct machine_settings *s, stru
 
 	if (r < 0)
 		return err_set(e, r, "mem_size_mib: %s", why.msg);
+	if (m->config.has_balloon && m->settings.balloon.amount_mib > s->mem_size_mib)
+		return err_set(e, -EINVAL,
+			       "mem_size_mib: The memory size (MiB) is smaller than the previously "
+			       "set balloon device target size: %llu, expected at least %u",
+			       (unsigned long long)s->mem_size_mib, m->settings.balloon.amount_mib);
 	if (s->cpu_template != CPU_TEMPLATE_NONE)
 		log_warn("cpu_template: has no effect, the guest sees the host's processor");
 	m->config.nr_vcpus = s->vcpu_count;
@@ -180,6 +185,11 @@ int machine_set_serial(struct machine *m, const struct serial_settings *s, struc
 			return err_sys(e, -errno, "serial_out_path %.200s", s->serial_out_path);
 	}
 	replace_fd(&m->serial_fd, fd);
+	m->serial_limit = (struct rate_bucket_config){
+		.size = s->rate_limiter.size,
+		.refill_ms = s->rate_limiter.refill_time,
+		.burst = s->rate_limiter.one_time_burst,
+	};
 	return 0;
 }
 
@@ -211,7 +221,11 @@ static void make_console(struct machine *m)
 {
 	struct console_config *console = &m->config.console[0];
 
-	*console = (struct console_config){ .in_fd = -1, .out_fd = m->serial_fd };
+	*console = (struct console_config){
+		.in_fd = -1,
+		.out_fd = m->serial_fd,
+		.limit = m->serial_limit,
+	};
 	if (m->serial_fd >= 0)
 		return;
 	console->out_fd = STDOUT_FILENO;

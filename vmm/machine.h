@@ -36,6 +36,7 @@ struct machine {
 	struct vm_settings settings; /* what was asked for, for GET */
 	struct vm_config config;     /* the same with its files open */
 	int serial_fd;		     /* -1 = the console is standard input and output */
+	struct rate_bucket_config serial_limit;
 	struct metrics_block block_metrics[VM_MAX_DRIVES];
 	struct metrics_net net_metrics[VM_MAX_NETS];
 	struct metrics_virtio virtio_metrics[PLATFORM_MAX_VIRTIO];
@@ -83,7 +84,31 @@ int machine_set_network(struct machine *m, const struct network_settings *s, str
 int machine_set_vsock(struct machine *m, const struct vsock_settings *s, struct err *e) MUST_CHECK;
 int machine_set_entropy(struct machine *m, const struct entropy_settings *s, struct err *e)
 	MUST_CHECK;
+int machine_set_balloon(struct machine *m, const struct balloon_settings *s, struct err *e)
+	MUST_CHECK;
 int machine_set_serial(struct machine *m, const struct serial_settings *s, struct err *e)
+	MUST_CHECK;
+
+/* 0, or -ENOENT: the machine has no balloon. */
+int machine_check_balloon(const struct machine *m, struct err *e) MUST_CHECK;
+
+/* Of the running machine's balloon: its target, and how often the guest is asked. */
+int machine_update_balloon(struct machine *m, const struct balloon_update *u, struct err *e)
+	MUST_CHECK;
+int machine_update_balloon_stats(struct machine *m, const struct balloon_stats_update *u,
+				 struct err *e) MUST_CHECK;
+
+int machine_balloon_stats(struct machine *m, struct balloon_statistics *a, struct err *e)
+	MUST_CHECK;
+
+int machine_start_hinting(struct machine *m, const struct hinting_start *s, struct err *e)
+	MUST_CHECK;
+int machine_stop_hinting(struct machine *m, struct err *e) MUST_CHECK;
+int machine_hinting_status(struct machine *m, struct hinting_status *a, struct err *e) MUST_CHECK;
+
+/* Pausing what is paused is a success, and so is the reverse. */
+int machine_pause_reporting(struct machine *m, bool pause, struct err *e) MUST_CHECK;
+int machine_reporting_status(struct machine *m, struct reporting_status *a, struct err *e)
 	MUST_CHECK;
 
 /* Builds and runs the guest. When it fails, everything may be changed and tried again. */

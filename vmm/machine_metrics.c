@@ -5,8 +5,10 @@
  */
 #include "vmm/machine.h"
 
+#include <linux/virtio_ids.h>
 #include <stdio.h>
 
+#include "vmm/devices.h"
 #include "vmm/log.h"
 
 static void gather_drives(struct machine *m)
@@ -101,6 +103,51 @@ static void gather_transport(const struct vmmio *v, struct metrics_virtio *t)
 	}
 }
 
+static void gather_rng(const struct rng *r)
+{
+	struct metrics_entropy *t = &metrics.entropy;
+
+	metric_set(&t->entropy_event_count, r->dev.stats.kicks);
+	metric_set(&t->entropy_event_fails, r->dev.stats.faults);
+	metric_set(&t->entropy_bytes, r->bytes);
+	metric_set(&t->host_rng_fails, r->dev.stats.failures);
+	metric_set(&t->entropy_rate_limiter_throttled, r->dev.limit.throttled);
+	metric_set(&t->rate_limiter_event_count, r->dev.limit.woken);
+}
+
+static void gather_balloon(const struct balloon *b)
+{
+	const struct balloon_count *c = &b->count;
+	struct metrics_balloon *t = &metrics.balloon;
+
+	metric_set(&t->inflate_count, c->inflates);
+	metric_set(&t->deflate_count, c->deflates);
+	metric_set(&t->stats_updates_count, c->stats);
+	metric_set(&t->stats_update_fails, c->bad_stats);
+	metric_set(&t->event_fails, c->bad_chains + b->dev.stats.faults);
+	metric_set(&t->free_page_hint_count, c->hints);
+	metric_set(&t->free_page_hint_freed, c->hint_bytes);
+	metric_set(&t->free_page_hint_fails, c->hint_fails);
+	metric_set(&t->free_page_report_count, c->reports);
+	metric_set(&t->free_page_report_freed, c->report_bytes);
+	metric_set(&t->free_page_report_fails, c->report_fails);
+}
+
+/* The devices of which a machine has one at most. */
+static void gather_singles(struct vm *vm)
+{
+	struct vm_device *d = devices_find(vm, VIRTIO_ID_RNG);
+
+	if (d)
+		gather_rng(&d->rng);
+	d = devices_find(vm, VIRTIO_ID_BALLOON);
+	if (d)
+		gather_balloon(&d->balloon);
+	d = devices_find(vm, VIRTIO_ID_VSOCK);
+	if (d)
+		gather_vsock(&d->vsock.conns.count);
+}
+
 static void gather_vcpus(const struct vm *vm)
 {
 	struct vcpu_count sum = { 0 };
@@ -117,6 +164,18 @@ static void gather_vcpus(const struct vm *vm)
 	metric_set(&metrics.vcpu.exit_io_out, sum.io_out);
 	metric_set(&metrics.vcpu.exit_mmio_read, sum.mmio_read);
 	metric_set(&metrics.vcpu.exit_mmio_write, sum.mmio_write);
+}
+
+/* Of the console; a command's standard streams are not counted. */
+static void gather_uart(const struct serial *s, const struct console *c)
+{
+	struct metrics_uart *t = &metrics.uart;
+
+	metric_set(&t->read_count, s->rx_sent);
+	metric_set(&t->write_count, s->tx_bytes);
+	metric_set(&t->missed_write_count, s->tx_dropped + c->lost);
+	metric_set(&t->error_count, c->errors);
+	metric_set(&t->rate_limiter_dropped_bytes, c->dropped);
 }
 
 void machine_gather(void *ctx)
@@ -138,19 +197,9 @@ void machine_gather(void *ctx)
 	}
 	metric_set(&metrics.interrupts.triggers, interrupts);
 	metric_set(&metrics.interrupts.config_updates, config_interrupts);
-	if (m->config.rng) {
-		const struct rng *r =
-			&vm->device[m->settings.nr_drives + m->settings.nr_networks].rng;
-
-		metric_set(&metrics.entropy.entropy_event_count, r->dev.stats.kicks);
-		metric_set(&metrics.entropy.host_rng_fails, r->dev.stats.failures);
-		metric_set(&metrics.entropy.entropy_rate_limiter_throttled, r->dev.limit.throttled);
-	}
-	if (m->config.has_vsock)
-		gather_vsock(&vm->device[vm->nr_devices - 1].vsock.conns.count);
+	gather_singles(&m->vm);
 	gather_vcpus(vm);
-	metric_set(&metrics.uart.write_count, vm->serial[0].tx_bytes);
-	metric_set(&metrics.uart.missed_write_count, vm->serial[0].tx_dropped);
+	gather_uart(&vm->serial[0], &vm->console[0]);
 }
 
 void machine_attach_metrics(struct machine *m)

@@ -67,6 +67,8 @@ int memory_init(struct memory *m, uint64_t mem_mib, enum mem_backing backing, st
 	r = reserve(m, MIB(mem_mib), backing, e);
 	if (r < 0)
 		return r;
+	if (backing == MEM_HUGETLB)
+		m->gmem.page = HUGE_PAGE;
 	hva = (uint8_t *)align_up((uintptr_t)m->base, HUGE_PAGE);
 	if (backing != MEM_HUGETLB)
 		/* Advice: a host without transparent huge pages is slower, not wrong. */

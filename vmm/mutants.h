@@ -74,11 +74,22 @@
 #define MUT_RESOLVE(x)	 (MUT == 165 ? 0 : (x)) /* 165: links are followed, also outwards */
 #define MUT_TAKE(x)	 (MUT == 166 ? 0 : (x)) /* 166: others may change what is being made */
 #define MUT_LINKED(x)	 (MUT != 167 && (x))	/* 167: the executable may have other names */
+
 /* net's backends */
 #define MUT_STREAM_LENGTH(x) (MUT != 220 && (x)) /* 220: a frame's length is believed */
 #define MUT_STREAM_WHOLE(x)  (MUT == 221 || (x)) /* 221: half a frame is taken for a whole one */
 #define MUT_STREAM_REST(x)   (MUT != 222 && (x)) /* 222: what a socket did not take is lost */
 #define MUT_OFFERS(x)	     (MUT == 223 || (x)) /* 223: offloads are offered that nobody does */
 #define MUT_SETTLED(x)	     (MUT != 224 && (x)) /* 224: kept buffers are forgotten at a pause */
+
+/* balloon, entropy, serial */
+#define MUT_NOT_WRITABLE(x) (MUT != 200 && (x)) /* 200: all of the configuration is writable */
+#define MUT_ALL_IN(x)	    (MUT == 201 || (x)) /* 201: a large page goes with its first small one */
+#define MUT_TURN(x)	    (MUT == 202 ? UINT32_MAX : (x)) /* 202: a chain is done in one turn */
+#define MUT_HINT_RUNS(x)    (MUT == 203 || (x)) /* 203: pages are taken that nobody asked for */
+#define MUT_HELD_STATS(x)   (MUT == 204 || (x)) /* 204: statistics are returned at once */
+#define MUT_ALLOWED(x, y)   (MUT == 205 ? (y) : (x)) /* 205: the console's limit is not kept */
+#define MUT_PFN_BAD(x)	    (MUT != 207 && (x))	     /* 207: pages past the end of memory */
+#define MUT_INSIDE(x, y)    (MUT == 206 ? (y) : (x)) /* 206: pages are rounded outwards */
 
 #endif

@@ -158,6 +158,32 @@ struct hinting_start {
 	bool acknowledge_on_stop;
 };
 
+/* Answers about a running balloon. In `given` of the statistics: the N-th that the guest told. */
+#define BALLOON_STATS_GUEST(n) (1u << (4 + (n)))
+#define BALLOON_STATS_MAX      16u
+
+struct balloon_statistics {
+	uint32_t given;
+	uint64_t target_pages; /* of 4 KiB */
+	uint64_t actual_pages;
+	uint64_t target_mib;
+	uint64_t actual_mib;
+	uint64_t guest[BALLOON_STATS_MAX]; /* by VIRTIO_BALLOON_S_... */
+};
+
+#define HINTING_STATUS_GUEST (1u << 1) /* the guest has answered in this run */
+
+struct hinting_status {
+	uint32_t given;
+	uint32_t host_cmd;  /* 0: stopped, 1: done, others: a run */
+	uint32_t guest_cmd; /* likewise: what the guest said last */
+};
+
+struct reporting_status {
+	uint32_t given;
+	bool paused;
+};
+
 struct serial_settings {
 	uint32_t given;
 	char serial_out_path[SETTINGS_PATH_MAX];

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
@@ -51,6 +52,7 @@ enum vm_end {
 struct vm_device {
 	struct vmmio transport;
 	union {
+		struct balloon balloon;
 		struct blk blk;
 		struct net net;
 		struct rng rng;

@@ -2,8 +2,8 @@
 /*
  * A guest of a few kilobytes without an operating system, for what no driver would ever do. The
  * monitor boots it as a 64-bit kernel; the command (`mote run --kernel tiny.elf -- SCENARIO`) picks
- * the scenario. What it prints goes to COM2, which is standard output; it ends by reporting an
- * exit status and powering off. Interrupts stay off.
+ * the scenario. What it prints goes to COM2, which is standard output (to COM1 when the API started
+ * it); it ends by reporting an exit status and powering off. Interrupts stay off.
  */
 #ifndef MOTE_TESTS_GUEST_GUEST_H
 #define MOTE_TESTS_GUEST_GUEST_H
@@ -153,5 +153,6 @@ void scenario_hang(void);
 void scenario_spin(void);
 void scenario_reset(void);
 void scenario_cmdline(void);
+void scenario_balloon(void);
 
 #endif

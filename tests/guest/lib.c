@@ -121,9 +121,16 @@ bool str_eq(const char *a, const char *b)
 static void put(char c)
 {
 	/* LSR, "transmitter empty": the monitor holds us up while its reader is slow. */
-	while (!(inb(COM2 + 5) & 0x20))
+	static uint16_t port;
+
+	/* A machine that the API started has no second port. */
+	if (!port) {
+		outb(COM2 + 7, 0x5a);
+		port = inb(COM2 + 7) == 0x5a ? COM2 : COM1;
+	}
+	while (!(inb((uint16_t)(port + 5)) & 0x20))
 		continue;
-	outb(COM2, (uint8_t)c);
+	outb(port, (uint8_t)c);
 }
 
 static void put_number(unsigned long v, unsigned int base)

@@ -22,7 +22,7 @@ static const struct {
 	{ "flood", scenario_flood },	 { "status", scenario_status },
 	{ "triple", scenario_triple },	 { "hang", scenario_hang },
 	{ "spin", scenario_spin },	 { "reset", scenario_reset },
-	{ "cmdline", scenario_cmdline },
+	{ "cmdline", scenario_cmdline }, { "balloon", scenario_balloon },
 };
 
 /* The value of MOTE_CMD on the kernel's command line, "" when it is not there. */

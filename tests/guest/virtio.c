@@ -55,7 +55,7 @@ void dev_set_rings(struct dev *d, const struct rings *r)
 		{ VIRTIO_MMIO_QUEUE_USED_LOW, r->used },
 	};
 
-	wr32(d->base + VIRTIO_MMIO_QUEUE_SEL, 0);
+	wr32(d->base + VIRTIO_MMIO_QUEUE_SEL, d->queue);
 	wr32(d->base + VIRTIO_MMIO_QUEUE_NUM, r->size);
 	for (size_t i = 0; i < ARRAY_SIZE(address); i++) {
 		wr32(d->base + address[i].reg, (uint32_t)address[i].v);
@@ -102,7 +102,7 @@ void submit(struct dev *d, uint16_t head)
 	d->avail->ring[idx % QUEUE_SIZE] = head;
 	__atomic_store_n(&d->avail->idx, (uint16_t)(idx + 1), __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	wr32(d->base + VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	wr32(d->base + VIRTIO_MMIO_QUEUE_NOTIFY, d->queue);
 }
 
 enum outcome wait_for_outcome(struct dev *d)

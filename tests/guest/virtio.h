@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A driver for virtio-mmio devices that can be told to do everything wrong. One queue each. */
+/* A driver for virtio-mmio devices that can be told to do everything wrong. One queue at a time. */
 #ifndef MOTE_TESTS_GUEST_VIRTIO_H
 #define MOTE_TESTS_GUEST_VIRTIO_H
 
@@ -10,6 +10,7 @@
 #define VIRTIO_MAGIC	   0x74726976u
 #define ID_BLOCK	   2u
 #define ID_RNG		   4u
+#define ID_BALLOON	   5u
 #define QUEUE_SIZE	   16u
 
 #define F_VERSION_1	   (1ull << 32)
@@ -30,6 +31,7 @@ struct rings {
 
 struct dev {
 	uint64_t base;
+	uint32_t queue; /* the one that is driven: 0 unless the scenario says another */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;

@@ -375,6 +375,22 @@ def test_serial(monitor, client, tmp_path):
     assert str(tmp_path / "fifo") not in [n for n, _ in open_files(monitor.pid).values()]
 
 
+def test_balloon(client):
+    """Its target is at most the memory, whichever of the two is set last; each field comes back."""
+    balloon = {"amount_mib": 128, "deflate_on_oom": True, "stats_polling_interval_s": 5, "free_page_hinting": True,
+               "free_page_reporting": True}
+    client.put("/balloon", balloon)
+    assert client.get("/balloon") == balloon == client.get("/vm/config")["balloon"]
+    assert client.refused("PUT", "/balloon", {**balloon, "amount_mib": 129}) == \
+        "amount_mib: Amount of pages requested is too large: 129 MiB, expected at most the guest's 128 MiB"
+    assert client.refused("PUT", "/machine-config", {"vcpu_count": 1, "mem_size_mib": 127}).startswith(
+        "mem_size_mib: The memory size (MiB) is smaller than the previously set balloon device target size: 127")
+    assert client.get("/balloon") == balloon and client.get("/machine-config") == DEFAULT_MACHINE
+    client.put("/balloon", {"amount_mib": 0, "deflate_on_oom": False})
+    assert client.get("/balloon") == {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 0,
+                                      "free_page_hinting": False, "free_page_reporting": False}
+
+
 # ---- bodies that are none ---------------------------------------------------------------------------
 
 @pytest.mark.parametrize("body", [
@@ -449,14 +465,13 @@ def test_ids(client, collection, key, more):
 UNSUPPORTED = ["PUT /cpu-config", "DELETE /drives/a", "PUT /pmem/a", "PATCH /pmem/a", "DELETE /pmem/a",
                "DELETE /network-interfaces/a", "PUT /mmds/config", "GET /mmds", "PUT /mmds", "PATCH /mmds",
                "PUT /snapshot/create", "PUT /snapshot/load", "PUT /hotplug/memory", "GET /hotplug/memory",
-               "PATCH /hotplug/memory", "PUT /balloon"]
+               "PATCH /hotplug/memory"]
 
 
 @pytest.mark.parametrize("what", UNSUPPORTED)
 def test_what_this_version_lacks(client, what):
     method, path = what.split()
-    balloon = {"amount_mib": 1, "deflate_on_oom": True}
-    body = (balloon if path == "/balloon" else {"anything": 1}) if method in ("PUT", "PATCH") else None
+    body = {"anything": 1} if method in ("PUT", "PATCH") else None
     assert client.refused(method, path, body).endswith("not supported by this version")
 
 
@@ -495,6 +510,8 @@ def test_surplus_segments_are_passed_over(client):
     ("PATCH", "/balloon/statistics", {"stats_polling_interval_s": 1}), ("PATCH", "/balloon/hinting/start", None),
     ("PATCH", "/balloon/hinting/start", {"acknowledge_on_stop": False}), ("GET", "/balloon/hinting/status", None),
     ("PATCH", "/balloon/hinting/stop", None), ("PATCH", "/balloon/hinting/stop", {}),
+    ("PATCH", "/balloon/reporting/pause", None), ("PATCH", "/balloon/reporting/resume", None),
+    ("GET", "/balloon/reporting/status", None),
     ("PUT", "/actions", {"action_type": "FlushMetrics"}), ("PUT", "/actions", {"action_type": "SendCtrlAltDel"})])
 def test_too_early(client, method, path, body):
     fault = client.refused(method, path, body)

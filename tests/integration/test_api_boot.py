@@ -141,7 +141,8 @@ def test_phases_and_counters_of_a_running_guest(monitor, tmp_path):
         assert client.get("/vm/config") == config
     for method, path, body in (("GET", "/balloon/statistics", None), ("PATCH", "/balloon", {"amount_mib": 1}),
                                ("PATCH", "/balloon/hinting/stop", None), ("PATCH", "/balloon/hinting/start", None),
-                               ("GET", "/balloon/hinting/status", None)):
+                               ("GET", "/balloon/hinting/status", None), ("GET", "/balloon/reporting/status", None),
+                               ("PATCH", "/balloon/reporting/pause", None)):
         assert client.refused(method, path, body) == "balloon: the machine has none"
     counted_once(client, tmp_path / "metrics")
     monitor.signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ import mote
 # What is said of a body that was understood.
 LATER = ["before starting the microVM", "not supported by this version", "No such file or directory",
          "Filename too long", "guest memory: ", "Reinitialization of metrics", "expected a kernel to start",
-         "kernel_image_path: empty, expected a file"]
+         "kernel_image_path: empty, expected a file", "Amount of pages requested is too large"]
 
 
 def operations():

@@ -24,13 +24,17 @@ static void count_irq(void *ctx, uint32_t line)
 	REQUIRE(write(b->irq_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
 }
 
-void board_init(struct board *b, struct virtio_dev *d)
+void board_prepare(struct board *b)
 {
-	struct vmmio_host host;
-
 	memset(b, 0, sizeof(*b));
 	guest_init_usual(&b->g);
 	REQUIRE(evloop_init(&b->loop) == 0);
+}
+
+void board_plug(struct board *b, struct virtio_dev *d)
+{
+	struct vmmio_host host;
+
 	b->dev = d;
 	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -40,6 +44,12 @@ void board_init(struct board *b, struct virtio_dev *d)
 	};
 	REQUIRE(vmmio_init(&b->t, d, &host) == 0);
 	REQUIRE(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0);
+}
+
+void board_init(struct board *b, struct virtio_dev *d)
+{
+	board_prepare(b);
+	board_plug(b, d);
 }
 
 void board_release(struct board *b)

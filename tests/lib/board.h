@@ -32,6 +32,9 @@ struct board {
 
 /* The usual guest memory, and `d` behind a transport. */
 void board_init(struct board *b, struct virtio_dev *d);
+/* The same in two steps, for a device that wants memory or loop when it is made. */
+void board_prepare(struct board *b);
+void board_plug(struct board *b, struct virtio_dev *d);
 void board_release(struct board *b); /* of the device too */
 
 /* Handles events until there are none. Without a thread only. */

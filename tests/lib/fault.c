@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -81,3 +82,11 @@ WRAP(int, timerfd_settime,
      (fd, flags, new, old))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
+
+/* Advice may be ignored, and so may its failure; giving memory back is more than that. */
+int __real_madvise(void *at, size_t len, int advice);
+int __wrap_madvise(void *at, size_t len, int advice);
+int __wrap_madvise(void *at, size_t len, int advice)
+{
+	return advice == MADV_DONTNEED && fails() ? -1 : __real_madvise(at, len, advice);
+}

@@ -18,8 +18,9 @@ void guest_init(struct guest *g, const struct guest_range *range, unsigned int n
 {
 	gmem_init(&g->mem);
 	for (unsigned int i = 0; i < nr; i++) {
-		/* Aligned as mmap would, which the rings rely on. */
-		void *hva = aligned_alloc(4096, range[i].len);
+		/* As mmap would, which the rings rely on, and for tests with larger pages. */
+		size_t align = range[i].len % GUEST_ALIGN == 0 ? GUEST_ALIGN : GMEM_PAGE;
+		void *hva = aligned_alloc(align, range[i].len);
 
 		if (!hva)
 			die("out of memory", range[i].gpa, range[i].len);

@@ -29,6 +29,9 @@ struct guest_range {
 #define GUEST_END  0x110000ull
 #define GUEST_PART 0x10000ull
 
+/* How regions whose length is a multiple of it are aligned in the host's memory; others: 4 KiB. */
+#define GUEST_ALIGN 0x4000u
+
 /* Zeroed memory at `range`, ascending. guest_init_usual: the layout above. */
 void guest_init(struct guest *g, const struct guest_range *range, unsigned int nr);
 void guest_init_usual(struct guest *g);

@@ -6,11 +6,18 @@
 #include "vmm/metrics.h"
 #include "vmm/util.h"
 
+#include <linux/virtio_ids.h>
 #include <string.h>
 
 static struct machine m;
 
-/* Two drives, two interfaces, entropy, vsock, two vCPUs: every place has a neighbour. */
+static const struct virtio_ops kinds[] = {
+	{ .id = VIRTIO_ID_BLOCK }, { .id = VIRTIO_ID_BLOCK }, { .id = VIRTIO_ID_NET },
+	{ .id = VIRTIO_ID_NET },   { .id = VIRTIO_ID_RNG },   { .id = VIRTIO_ID_BALLOON },
+	{ .id = VIRTIO_ID_VSOCK },
+};
+
+/* Two drives, two interfaces, entropy, balloon, vsock, two vCPUs: every place has a neighbour. */
 static int setup(void **state)
 {
 	(void)state;
@@ -22,13 +29,16 @@ static int setup(void **state)
 	m.config.rng = true;
 	m.config.has_vsock = true;
 	m.vm.nr_vcpus = 2;
-	m.vm.nr_devices = 6;
+	m.vm.nr_devices = 7;
 	m.vm.device[0].transport.dev = &m.vm.device[0].blk.dev;
 	m.vm.device[1].transport.dev = &m.vm.device[1].blk.dev;
 	m.vm.device[2].transport.dev = &m.vm.device[2].net.dev;
 	m.vm.device[3].transport.dev = &m.vm.device[3].net.dev;
 	m.vm.device[4].transport.dev = &m.vm.device[4].rng.dev;
-	m.vm.device[5].transport.dev = &m.vm.device[5].vsock.dev;
+	m.vm.device[5].transport.dev = &m.vm.device[5].balloon.dev;
+	m.vm.device[6].transport.dev = &m.vm.device[6].vsock.dev;
+	for (unsigned int i = 0; i < m.vm.nr_devices; i++)
+		m.vm.device[i].transport.dev->ops = &kinds[i];
 	return 0;
 }
 
@@ -129,11 +139,14 @@ static void networks(void **state)
 static void entropy_and_vsock(void **state)
 {
 	struct rng *r = &m.vm.device[4].rng;
-	struct vsock_counters *s = &m.vm.device[5].vsock.conns.count;
+	struct vsock_counters *s = &m.vm.device[6].vsock.conns.count;
 	const struct pair pairs[] = {
 		PAIR(r->dev.stats.kicks, metrics.entropy.entropy_event_count),
 		PAIR(r->dev.stats.failures, metrics.entropy.host_rng_fails),
+		PAIR(r->dev.stats.faults, metrics.entropy.entropy_event_fails),
+		PAIR(r->bytes, metrics.entropy.entropy_bytes),
 		PAIR(r->dev.limit.throttled, metrics.entropy.entropy_rate_limiter_throttled),
+		PAIR(r->dev.limit.woken, metrics.entropy.rate_limiter_event_count),
 		PAIR(s->rx_queue_event_count, metrics.vsock.rx_queue_event_count),
 		PAIR(s->tx_queue_event_count, metrics.vsock.tx_queue_event_count),
 		PAIR(s->rx_bytes_count, metrics.vsock.rx_bytes_count),
@@ -147,6 +160,32 @@ static void entropy_and_vsock(void **state)
 		PAIR(s->tx_write_fails, metrics.vsock.tx_write_fails),
 		PAIR(s->tx_flush_fails, metrics.vsock.tx_flush_fails),
 		PAIR(s->muxer_event_fails, metrics.vsock.muxer_event_fails),
+	};
+
+	(void)state;
+	assert_pairs(pairs, ARRAY_SIZE(pairs));
+}
+
+static void balloon_and_console(void **state)
+{
+	struct balloon_count *c = &m.vm.device[5].balloon.count;
+	struct metrics_balloon *t = &metrics.balloon;
+	const struct pair pairs[] = {
+		PAIR(c->inflates, t->inflate_count),
+		PAIR(c->deflates, t->deflate_count),
+		PAIR(c->stats, t->stats_updates_count),
+		PAIR(c->bad_stats, t->stats_update_fails),
+		PAIR(c->bad_chains, t->event_fails),
+		PAIR(c->hints, t->free_page_hint_count),
+		PAIR(c->hint_bytes, t->free_page_hint_freed),
+		PAIR(c->hint_fails, t->free_page_hint_fails),
+		PAIR(c->reports, t->free_page_report_count),
+		PAIR(c->report_bytes, t->free_page_report_freed),
+		PAIR(c->report_fails, t->free_page_report_fails),
+		PAIR(m.vm.serial[0].rx_sent, metrics.uart.read_count),
+		PAIR(m.vm.console[0].lost, metrics.uart.missed_write_count),
+		PAIR(m.vm.console[0].errors, metrics.uart.error_count),
+		PAIR(m.vm.console[0].dropped, metrics.uart.rate_limiter_dropped_bytes),
 	};
 
 	(void)state;
@@ -168,7 +207,7 @@ static void sums(void **state)
 	m.vm.serial[0].tx_bytes = 5;
 	m.vm.serial[0].tx_dropped = 6;
 	machine_gather(&m);
-	assert_int_equal(metric_get(&metrics.interrupts.triggers), 63);
+	assert_int_equal(metric_get(&metrics.interrupts.triggers), 127);
 	assert_int_equal(metric_get(&metrics.vcpu.exit_io_in), 3);
 	assert_int_equal(metric_get(&metrics.vcpu.exit_io_out), 21);
 	assert_int_equal(metric_get(&metrics.vcpu.exit_mmio_read), 201);
@@ -192,6 +231,7 @@ int main(void)
 		cmocka_unit_test_setup(drives, setup),
 		cmocka_unit_test_setup(networks, setup),
 		cmocka_unit_test_setup(entropy_and_vsock, setup),
+		cmocka_unit_test_setup(balloon_and_console, setup),
 		cmocka_unit_test_setup(sums, setup),
 		cmocka_unit_test_setup(nothing_before_the_start, setup),
 	};

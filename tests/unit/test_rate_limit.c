@@ -343,6 +343,29 @@ static void a_timer_that_cannot_be_set_holds_nobody(void **state)
 	assert_false(take(1));
 }
 
+/* Who drops what exceeds the limit: never more than there is, and never into debt. */
+static void what_may_pass_is_told(void **state)
+{
+	const struct rate_bucket_config c = { 100, 1000, 50 };
+	struct rate_limit drops;
+
+	(void)state;
+	rate_limit_init(&drops, &loop, NULL, NULL);
+	drops.now_ns = l.now_ns;
+	assert_int_equal(rate_limit_take(&drops, 1000), 1000);
+	assert_int_equal(rate_limit_set(&drops, NULL, &c), 0);
+	assert_int_equal(rate_limit_take(&drops, 1000), 1000); /* operations are not bytes */
+	assert_int_equal(rate_limit_set(&drops, &c, NULL), 0);
+	assert_int_equal(drops.timer_fd, -1);
+	assert_int_equal(rate_limit_take(&drops, 30), 30);
+	assert_int_equal(rate_limit_take(&drops, 1000), 120);
+	assert_int_equal(rate_limit_take(&drops, 1), 0);
+	assert_int_equal(drops.bandwidth.tokens, 0);
+	rate_limit_pay(&drops, 10, 0); /* in debt, as others may be */
+	assert_int_equal(rate_limit_take(&drops, 1), 0);
+	rate_limit_release(&drops);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -362,6 +385,7 @@ int main(void)
 		TEST(no_timer_no_limit),
 		TEST(what_is_prepared_can_be_set),
 		TEST(a_timer_that_cannot_be_set_holds_nobody),
+		TEST(what_may_pass_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

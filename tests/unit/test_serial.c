@@ -427,6 +427,93 @@ static void closed_pipes_do_not_keep_the_loop_awake(void **state)
 	host_teardown(&h);
 }
 
+static uint64_t now_ns = 1;
+
+static uint64_t fake_now(void)
+{
+	return now_ns;
+}
+
+static void limit(struct host *h, uint64_t size, uint64_t burst)
+{
+	const struct rate_bucket_config c = { size, 1000, burst };
+
+	h->c.limit.now_ns = fake_now;
+	assert_int_equal(rate_limit_set(&h->c.limit, &c, NULL), 0);
+	assert_int_equal(h->c.limit.timer_fd, -1); /* nobody waits */
+}
+
+static void say(struct host *h, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		out(&h->p->s, UART_TX, (uint8_t)i);
+	pump(h, 2);
+}
+
+/* What exceeds the limit is dropped and counted; the guest does not notice. */
+static void what_exceeds_the_limit_is_dropped(void **state)
+{
+	uint8_t buf[4096];
+	struct host h;
+
+	host_setup(&h, state, false, false);
+	limit(&h, 100, 20);
+	say(&h, 3000);
+	assert_int_equal(read(h.out[0], buf, sizeof(buf)), 120);
+	for (int i = 0; i < 120; i++)
+		assert_int_equal(buf[i], i);
+	assert_int_equal(h.c.dropped, 2880);
+	assert_true(in(&h.p->s, UART_LSR) & UART_LSR_THRE);
+	now_ns += 500000000;
+	say(&h, 60);
+	assert_int_equal(read(h.out[0], buf, sizeof(buf)), 50);
+	assert_int_equal(h.c.dropped, 2890);
+	assert_int_equal(h.p->s.tx_dropped, 0);
+	host_teardown(&h);
+}
+
+/* What has been let pass once is not counted again when the reader takes it late. */
+static void a_late_reader_is_not_charged_twice(void **state)
+{
+	struct host h;
+	uint32_t n, got = 0;
+
+	host_setup(&h, state, true, true);
+	limit(&h, 1 << 20, 0);
+	n = fill(&h);
+	pump(&h, 3);
+	while (got < n) {
+		uint8_t buf[4096];
+		ssize_t r = read(h.out[0], buf, sizeof(buf));
+
+		assert_true(r > 0);
+		got += (uint32_t)r;
+		pump(&h, 1);
+	}
+	assert_int_equal(h.c.dropped, 0);
+	assert_int_equal(h.c.limit.bandwidth.tokens, (1 << 20) - n);
+	host_teardown(&h);
+}
+
+static void a_full_disk_loses_and_goes_on(void **state)
+{
+	struct host h;
+	int full;
+
+	host_setup(&h, state, false, false);
+	full = open("/dev/full", O_WRONLY);
+	assert_true(full >= 0);
+	assert_true(dup2(full, h.c.out_fd) >= 0);
+	say(&h, 100);
+	assert_int_equal(h.c.lost, 100);
+	assert_int_equal(h.c.errors, 1);
+	assert_true(dup2(h.out[1], h.c.out_fd) >= 0); /* there is room again */
+	say(&h, 100);
+	assert_int_equal(h.c.lost, 100);
+	close(full);
+	host_teardown(&h);
+}
+
 static void the_callers_pipe_stays_blocking(void **state)
 {
 	struct host h;
@@ -458,6 +545,9 @@ int main(void)
 		TEST(a_reader_that_leaves_is_no_error),
 		TEST(closed_pipes_do_not_keep_the_loop_awake),
 		TEST(the_callers_pipe_stays_blocking),
+		TEST(what_exceeds_the_limit_is_dropped),
+		TEST(a_late_reader_is_not_charged_twice),
+		TEST(a_full_disk_loses_and_goes_on),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
