@@ -9,7 +9,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion \
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
-.PHONY: bench-boot bench-api check-budget bench-files
+.PHONY: bench-boot bench-api bench-devices check-budget bench-files
 bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
@@ -18,6 +18,21 @@ bench-boot: bench-files
 
 bench-api: bench-files
 	@benchmarks/api --build $(BUILD) --clock $(BENCH_CLOCK)
+
+# Programs that run in the guest, in an initrd of their own.
+BENCH_GUEST := $(patsubst benchmarks/guest/%.c,$(BENCH)/guest/%,$(wildcard benchmarks/guest/*.c))
+
+bench-devices: bench-files $(BENCH)/initrd.cpio
+	@benchmarks/devices --build $(BUILD) --clock $(BENCH_CLOCK) $(BENCH_ARGS)
+
+$(BENCH)/initrd.cpio: $(BUILD)/guest/initrd-min.cpio $(BENCH_GUEST) benchmarks/guest-initrd
+	@echo "  IMAGE   $@"
+	$(Q)benchmarks/guest-initrd $@ $< $(BENCH_GUEST)
+
+$(BENCH_GUEST): $(BENCH)/guest/%: benchmarks/guest/%.c benchmarks/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC_MUSL) $(BENCH_CFLAGS) -s $(KERNEL_HEADERS) -o $@ $<
 
 check-budget: bench-files
 	@benchmarks/check-budget --build $(BUILD) --results $(BUILD)/tests/results
