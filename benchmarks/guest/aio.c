@@ -30,10 +30,10 @@ struct load {
 };
 
 static const struct load loads[] = {
-	{ "read1", IOCB_CMD_PREAD, 4096, 1, 8000, 1 },
-	{ "read32", IOCB_CMD_PREAD, 4096, 32, 16000, 1 },
-	{ "write32", IOCB_CMD_PWRITE, 4096, 32, 16000, 1 },
-	{ "seq4", IOCB_CMD_PREAD, 1 << 20, 4, 512, 0 },
+	{ "read1", IOCB_CMD_PREAD, 4096, 1, 2000, 1 },
+	{ "read32", IOCB_CMD_PREAD, 4096, 32, 4000, 1 },
+	{ "write32", IOCB_CMD_PWRITE, 4096, 32, 4000, 1 },
+	{ "seq4", IOCB_CMD_PREAD, 1 << 20, 4, 128, 0 },
 };
 
 struct disk {

@@ -10,7 +10,8 @@ A Start is one monitor, started by a piece of shell; what it prints is read line
 
     result KEY NUMBER   the answer to a Figure
     mark KEY begin|end  KVM's counters are read then; what happened between the two, for each of the
-                        REQUESTS of "count KEY REQUESTS", are the answers KEY.exits, KEY.interrupts
+                        REQUESTS of "count KEY REQUESTS", are the answers KEY.exits (all exits of the
+                        vCPU), KEY.mmio_exits (those to the monitor), KEY.interrupts
 
 Guest programs (benchmarks/guest/NAME.c) print these on the console and are /bench/NAME in the
 initrd ./initrd; `$WATCH` passes a monitor's output on and adds the counters at each mark.
@@ -65,7 +66,8 @@ class Start:
 
 
 def boot_words(command):
-    """What the guest's kernel is told, so that init runs `command` (a list) and ends."""
+    """What the guest's kernel is told, so that init runs `command` (a list of words without '+',
+    blanks and the like) and ends."""
     return f"{CMDLINE} MOTE_CMD={'+'.join(command)} MOTE_END=reset"
 
 
@@ -74,8 +76,9 @@ def qemu_microvm(command, options):
     argv = [monitors.find_qemu(), "-M", "microvm,accel=kvm,acpi=on,pit=off,pic=off,rtc=off,"
             "auto-kernel-cmdline=off,x-option-roms=off", "-cpu", "host", "-m", "128", "-smp", "1"]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"]
+    # It has no keyboard controller to reset by, hence reboot=t: a triple fault.
     argv += ["-global", "virtio-mmio.force-legacy=false", "-kernel", "./vmlinux", "-initrd", "./initrd"]
-    return shlex.join([*argv, *options, "-append", boot_words(command)])
+    return shlex.join([*argv, *options, "-append", boot_words(command) + " reboot=t"])
 
 
 def config(command, **parts):
@@ -95,7 +98,7 @@ def firecracker():
 
 
 def script(build, modules, starts, runs):
-    """The shell script of all starts, each `runs` times, after one that warms up."""
+    """The shell script of all starts, each `runs` times. Guest programs warm up for themselves."""
     files = {"mote": f"{build}/mote", "vmlinux": f"{build}/guest/vmlinux",
              "initrd": f"{build}/bench/initrd.cpio"}
     for m in modules:
@@ -105,7 +108,7 @@ def script(build, modules, starts, runs):
     lines += [f'cp -- {shlex.quote(os.path.abspath(f))} "$d/{n}"' for n, f in files.items()]
     lines += ['cd "$d"', 'echo "host $(uname -srv)"']
     for i, s in enumerate(starts):
-        lines += [f"n=0; while [ $n -le {runs} ]; do echo begin {i} $n", "(", s.shell, ") || true",
+        lines += [f"n=1; while [ $n -le {runs} ]; do echo begin {i} $n", "(", s.shell, ") || true",
                   "n=$((n + 1)); done"]
     return "\n".join(lines) + "\n"
 
@@ -151,7 +154,7 @@ def run(place, path, starts, progress):
         s, sample = starts[at[0]], reader.finish()
         if not sample:
             s.failure = s.failure or f"run {at[1]}: no result; said last: {' | '.join(reader.said[-4:])}"
-        elif at[1] > 0:
+        else:
             s.samples.append(sample)
 
     for line in place.run(path):

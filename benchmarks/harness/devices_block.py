@@ -25,8 +25,10 @@ FIGURES = [
     _rate("write32", "4 KiB random write, depth 32", 55000, 21500, 35300),
     _rate("seq4", "1 MiB sequential read, depth 4", 2500, 178, 1815),
     _per_request("read1", "exits", "exits, read, depth 1", 1),
+    _per_request("read1", "mmio_exits", "of them to the monitor", 1),
     _per_request("read1", "interrupts", "interrupts, read, depth 1", 1),
     _per_request("read32", "exits", "exits, read, depth 32", 0.2),
+    _per_request("read32", "mmio_exits", "of them to the monitor", 0.2),
     _per_request("read32", "interrupts", "interrupts, read, depth 32", 0.2),
 ]
 
