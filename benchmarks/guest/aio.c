@@ -129,7 +129,7 @@ static void run(struct disk *d, const struct load *l, unsigned int count)
 
 static void measure(struct disk *d, const struct load *l)
 {
-	const struct timespec moment = { .tv_nsec = 30000000 };
+	const struct timespec moment = { .tv_nsec = 150000000 };
 	uint64_t t;
 
 	run(d, l, l->count / 16 + l->depth);

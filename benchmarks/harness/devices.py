@@ -31,8 +31,7 @@ mount -t debugfs none /sys/kernel/debug 2>/dev/null || true
 watch_guest() {{
     while IFS= read -r line; do
         printf '%s\\n' "$line"
-        case $line in mark*) (cd /sys/kernel/debug/kvm && for f in {' '.join(COUNTERS)}; do
-            echo "counter $f $(cat $f)"; done) ;; esac
+        case $line in mark*) (cd /sys/kernel/debug/kvm && grep . {' '.join(COUNTERS)}) ;; esac
     done
 }}
 WATCH=watch_guest
@@ -130,8 +129,9 @@ class Reader:
                 self.counts[words[1]] = int(words[2])
             elif words[:1] == ["mark"]:
                 self.at = (words[1], words[2])
-            elif words[:1] == ["counter"] and self.at:
-                self.marks.setdefault(self.at, {})[words[1]] = int(words[2])
+            elif self.at and line.partition(":")[0] in COUNTERS:
+                name, _, value = line.partition(":")
+                self.marks.setdefault(self.at, {})[name] = int(value)
         except (IndexError, ValueError):
             pass  # not ours, or cut off: its figure will be missing
 
