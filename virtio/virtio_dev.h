@@ -36,6 +36,11 @@ struct virtio_ops {
 	void (*activate)(struct virtio_dev *d);
 	/* The driver resets the device. When it returns, nothing touches guest memory any more. */
 	void (*reset)(struct virtio_dev *d);
+	/*
+	 * The machine is to stand still: when it returns, everything that was taken from a queue is
+	 * completed. NULL = nothing is ever in flight.
+	 */
+	void (*settle)(struct virtio_dev *d);
 	/* The driver notified queue `q`. */
 	void (*kick)(struct virtio_dev *d, unsigned int q);
 	/* Frees what the device holds; the last call. */
@@ -79,10 +84,16 @@ void virtio_broken(struct virtio_dev *d, unsigned int q);
 /* Has the loop call `kick` for queue `q` in its next round: for a device that had its share. */
 void virtio_again(struct virtio_dev *d, unsigned int q);
 
+/* From `one` of virtio_drain: the chain is completed later. */
+#define VIRTIO_LATER UINT32_MAX
+
+/* Completes a chain that was kept; virtio_notify follows, once after a batch. */
+void virtio_complete(struct virtio_dev *d, unsigned int q, uint16_t head, uint32_t written);
+
 /*
- * Works through queue `q` for a device that completes each request at once: pops chains into *c,
- * has `one` handle each (it returns the number of bytes written into the chain), and takes care of
- * notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
+ * Works through queue `q`: pops chains into *c, has `one` handle each (it returns the number of
+ * bytes written into the chain, or VIRTIO_LATER when it has kept what it needs of *c and will call
+ * virtio_complete), and takes care of notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
  * new event, so that other devices get their turn.
  *
  * d->limit holds it up: none until rate_limit_set(&d->limit, ...), which is possible from

@@ -85,6 +85,12 @@ static int next_allowed(struct virtio_dev *d, struct virtq *vq, struct virtq_cha
 	return rate_limit_ready(&d->limit) ? virtq_pop(vq, c) : -EAGAIN;
 }
 
+void virtio_complete(struct virtio_dev *d, unsigned int q, uint16_t head, uint32_t written)
+{
+	virtq_push(&d->vq[q], head, written);
+	d->stats.requests++;
+}
+
 void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
 {
@@ -97,9 +103,11 @@ void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
 		while ((r = next_allowed(d, vq, c)) > 0) {
 			uint32_t written = one(d, c);
 
-			virtq_push(vq, c->head, written);
+			if (written == VIRTIO_LATER)
+				written = (uint32_t)c->write_len;
+			else
+				virtio_complete(d, q, c->head, written);
 			rate_limit_charge(&d->limit, max_u64(c->read_len, written), 1);
-			d->stats.requests++;
 			if (--budget == 0) {
 				virtio_notify(d, q);
 				kick_again(d->transport, q);
@@ -139,6 +147,12 @@ void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32
 }
 
 /* ---- changes to the running device: sent to the loop, which owns it ------------------------ */
+
+void vmmio_settle(struct vmmio *t)
+{
+	if (t->active && t->dev->ops->settle)
+		t->dev->ops->settle(t->dev);
+}
 
 static void stop_device(struct vmmio *t)
 {
@@ -216,6 +230,7 @@ static void loop_stop_queue(void *arg)
 {
 	const struct queue_ref *r = arg;
 
+	vmmio_settle(r->t);
 	virtq_disable(&r->t->dev->vq[r->q]);
 	pthread_mutex_lock(&r->t->lock);
 	r->t->state.queue[r->q].ready = 0;

@@ -72,6 +72,12 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 /* Stops the device, closes its descriptors and calls ops->release. Loop thread, no vCPU runs. */
 void vmmio_release(struct vmmio *t);
 
+/*
+ * When it returns, all that the device took from its queues is completed: nothing touches guest
+ * memory until it is notified again. Loop thread.
+ */
+void vmmio_settle(struct vmmio *t);
+
 /* The register window; `ctx` is the struct vmmio. */
 extern const struct bus_ops vmmio_bus_ops;
 

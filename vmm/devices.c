@@ -200,6 +200,13 @@ static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "drive");
 	blk_init(&slot->blk, &file, c->flush);
+	if (c->async) {
+		r = blk_make_async(&slot->blk, vm->loop, e);
+		if (r < 0) {
+			blk_file_close(&file);
+			return r;
+		}
+	}
 	r = plug(vm, slot, &slot->blk.dev, e);
 	return r < 0 ? r : limit(&slot->blk.dev, &c->limit, e);
 }

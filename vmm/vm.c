@@ -252,6 +252,8 @@ void vm_pause(struct vm *vm)
 		vcpu_ask_pause(&vm->vcpu[i]);
 	evloop_wait(vm->loop, all_parked, vm);
 	evloop_freeze(vm->loop);
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		vmmio_settle(&vm->device[i].transport);
 	/* So that the guest's watchdogs do not take the pause for a hang. No kvmclock, no matter.
 	 */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
