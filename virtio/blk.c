@@ -183,7 +183,8 @@ static void begin(struct blk *b, const struct blk_work *w)
 	struct blk_request *q = &b->requests[b->chain.head];
 
 	q->work = *w;
-	memcpy(q->iov, w->op.iov, (size_t)w->op.nr * sizeof(q->iov[0]));
+	for (int i = 0; i < w->op.nr; i++)
+		q->iov[i] = w->op.iov[i];
 	q->work.op.iov = q->iov;
 	blk_ring_add(&b->ring, &q->work.op, b->chain.head);
 	b->nr_in_flight++;
