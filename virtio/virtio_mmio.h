@@ -37,8 +37,7 @@ struct vmmio_state {
 struct vmmio_host {
 	const struct gmem *mem;
 	struct evloop *loop;
-	/* Raises the edge-triggered interrupt `line`, at once. Loop thread. */
-	void (*interrupt)(void *ctx, uint32_t line);
+	void (*interrupt)(void *ctx, uint32_t line); /* raises the device's line; loop thread */
 	void *ctx;
 	uint32_t line;
 };
@@ -64,8 +63,8 @@ struct vmmio {
 };
 
 /*
- * Joins `d` and the transport. Creates the kick eventfds and watches them; -errno otherwise, with
- * nothing held. Builder thread.
+ * Joins `d` and the transport. On success creates the kick eventfds and
+ * watches them; -errno otherwise, with nothing taken. Builder thread.
  */
 int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *host) MUST_CHECK;
 

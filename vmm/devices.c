@@ -144,11 +144,11 @@ static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t g
 	return 0;
 }
 
-static void interrupt(void *ctx, uint32_t line)
+static void interrupt(void *ctx, uint32_t gsi)
 {
 	const struct vm *vm = ctx;
 
-	kvm_pulse(&vm->kvm, line);
+	kvm_pulse(&vm->kvm, gsi);
 }
 
 /*
@@ -163,14 +163,17 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 		.len = VIRTIO_MMIO_LEN,
 		.gsi = GSI_VIRTIO_FIRST + i,
 	};
-	struct vmmio_host host = { .mem = &vm->memory.gmem,
-				   .loop = vm->loop,
-				   .interrupt = interrupt,
-				   .ctx = vm,
-				   .line = at.gsi };
+	struct vmmio_host host = {
+		.mem = &vm->memory.gmem,
+		.loop = vm->loop,
+		.interrupt = interrupt,
+		.ctx = vm,
+		.line = at.gsi,
+	};
 	int r = vmmio_init(&slot->transport, d, &host);
 
 	if (r < 0) {
+		err_sys(e, r, "%s device", d->ops->name);
 		if (d->ops->release)
 			d->ops->release(d);
 		return err_sys(e, r, "%s device", d->ops->name);

@@ -15,7 +15,7 @@ static void on_end(void *ctx, uint32_t events)
 	evloop_stop(ctx);
 }
 
-static void count_irq(void *ctx, uint32_t line)
+static void interrupt(void *ctx, uint32_t line)
 {
 	const struct board *b = ctx;
 	uint64_t one = 1;
@@ -35,9 +35,7 @@ void board_init(struct board *b, struct virtio_dev *d)
 	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	REQUIRE(b->irq_fd >= 0 && b->end_fd >= 0);
-	host = (struct vmmio_host){
-		.mem = &b->g.mem, .loop = &b->loop, .interrupt = count_irq, .ctx = b
-	};
+	host = (struct vmmio_host){ .mem = &b->g.mem, .loop = &b->loop, .interrupt = interrupt, .ctx = b };
 	REQUIRE(vmmio_init(&b->t, d, &host) == 0);
 	REQUIRE(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0);
 }
