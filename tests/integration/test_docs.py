@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents tell a reader to type is typed here."""
+import os
 import re
 import subprocess
 
@@ -19,3 +20,14 @@ def test_getting_started():
     assert '"mote_version"' in said
     assert '"state":"Not started"' in said and '"state":"Running"' in said
     assert "vcpu_count: 33, expected an integer from 1 to 32" in said
+
+
+def test_block(tmp_path):
+    with open(f"{mote.REPO}/docs/devices/block.md", encoding="utf-8") as f:
+        script = re.search(r"```sh\n(.*?)```", f.read(), re.DOTALL).group(1)
+    env = {**os.environ, "PATH": f"{os.path.dirname(mote.MOTE)}:{os.environ['PATH']}", "KERNEL": mote.VMLINUX,
+           "INITRD": mote.INITRD}
+    done = subprocess.run(["bash", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True,
+                          timeout=mote.TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"data-1\r\n32768\r\n" in done.stdout, done.stdout
