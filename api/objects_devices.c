@@ -63,7 +63,8 @@ static const struct field drive_fields[] = {
 	{ "io_engine", FIELD_ENUM, 0, AT(drive_settings, io_engine), .words = io_engines,
 	  .help = "How the file is accessed; not given: Sync." },
 	{ "socket", FIELD_STRING, 0, AT(drive_settings, socket), .min = 1,
-	  .help = "Socket of a vhost-user backend; excludes the four fields before it and `serial`." },
+	  .help = "Socket of a vhost-user backend; excludes the four fields before it and "
+		  "`serial`." },
 	{ "serial", FIELD_STRING, 0, AT(drive_settings, serial), .min = 1,
 	  .help = "Serial number that the guest sees; not given: made from the file." },
 };

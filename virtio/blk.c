@@ -84,15 +84,17 @@ static int prepare_range(const struct blk *b, struct blk_work *w, struct iov_spa
 	    check_range(b, range.sector, range.num_sectors) < 0)
 		return -EINVAL;
 	w->bytes = (uint64_t)range.num_sectors * BLK_SECTOR;
-	w->op = (struct blk_op){ .kind = !zero ? BLK_DISCARD : unmap ? BLK_ZERO_UNMAP : BLK_ZERO,
+	w->op = (struct blk_op){ .kind = !zero	 ? BLK_DISCARD
+					 : unmap ? BLK_ZERO_UNMAP
+						 : BLK_ZERO,
 				 .off = range.sector * BLK_SECTOR,
 				 .len = w->bytes };
 	return w->bytes != 0;
 }
 
 /*
- * Finds out what is to be done. 1 = w->op; 0 = it is done; or -errno, -EINVAL for what the guest got
- * wrong and -EOPNOTSUPP for what we do not know.
+ * Finds out what is to be done. 1 = w->op; 0 = it is done; or -errno, -EINVAL for what the guest
+ * got wrong and -EOPNOTSUPP for what we do not know.
  */
 static int prepare(const struct blk *b, struct blk_work *w, const struct virtio_blk_outhdr *h,
 		   struct iov_span *out, struct iov_span *in)
@@ -334,8 +336,7 @@ void blk_init(struct blk *b, const struct blk_file *file, bool flush)
 	if (file->read_only) {
 		b->dev.features |= 1ull << VIRTIO_BLK_F_RO;
 	} else {
-		b->dev.features |=
-			1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+		b->dev.features |= 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 		config.max_discard_sectors = DISCARD_MAX;
 		config.discard_sector_alignment = ALIGNMENT;
 		config.max_write_zeroes_sectors = ZEROES_MAX;

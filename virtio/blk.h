@@ -56,9 +56,9 @@ int blk_check_async(struct err *e) MUST_CHECK;
 
 /*
  * Puts another disk into the running drive, and tells the driver of its size. Takes over `file`; it
- * must be as writable as the old one, since the driver has been told. Waits for what is on its way in
- * the old one. 0, or
- * -errno with the old one still there and `file` still the caller's. Loop thread.
+ * must be as writable as the old one, since the driver has been told. Waits for what is on its way
+ * in the old one. 0, or -errno with the old one still there and `file` still the caller's. Loop
+ * thread.
  */
 int blk_change(struct blk *b, const struct blk_file *file) MUST_CHECK;
 

@@ -50,8 +50,8 @@ static bool is_in_memory(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == TMPFS_MAGIC ||
-					 (unsigned long)fs.f_type == RAMFS_MAGIC);
+	return fstatfs(fd, &fs) == 0 &&
+	       ((unsigned long)fs.f_type == TMPFS_MAGIC || (unsigned long)fs.f_type == RAMFS_MAGIC);
 }
 
 int blk_file_open(struct blk_file *f, const char *path, bool read_only, struct err *e)

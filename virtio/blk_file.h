@@ -63,9 +63,9 @@ int blk_file_dup(struct blk_file *copy, const struct blk_file *f) MUST_CHECK;
 int blk_file_do(const struct blk_file *f, struct blk_op *op) MUST_CHECK;
 
 /*
- * What follows when the kernel has done an operation with `result`, its bytes or -errno. 1: it is to
- * be given the rest of it, which *op now says. Otherwise the operation is over, with 0 or -errno.
- * What the kernel only would do while we wait is done here.
+ * What follows when the kernel has done an operation with `result`, its bytes or -errno. 1: it is
+ * to be given the rest of it, which *op now says. Otherwise the operation is over, with 0 or
+ * -errno. What the kernel only would do while we wait is done here.
  */
 int blk_file_done(const struct blk_file *f, struct blk_op *op, int32_t result) MUST_CHECK;
 

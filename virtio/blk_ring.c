@@ -87,8 +87,10 @@ int blk_ring_init(struct blk_ring *r, int fd, struct err *e)
 		ret = register_file(r, IORING_REGISTER_FILES, &file);
 	if (ret < 0) {
 		blk_ring_release(r);
-		return err_set(e, ret, "io_engine Async: %s; expected a host that allows io_uring, "
-			       "or io_engine Sync", reason(ret));
+		return err_set(e, ret,
+			       "io_engine Async: %s; expected a host that allows io_uring, "
+			       "or io_engine Sync",
+			       reason(ret));
 	}
 	r->tail = *r->sq_tail;
 	return 0;
@@ -116,8 +118,8 @@ int blk_ring_set_file(struct blk_ring *r, int fd)
 void blk_ring_add(struct blk_ring *r, const struct blk_op *op, uint64_t tag)
 {
 	static const uint8_t codes[] = {
-		[BLK_READ] = IORING_OP_READV,	 [BLK_WRITE] = IORING_OP_WRITEV,
-		[BLK_FLUSH] = IORING_OP_FSYNC,	 [BLK_DISCARD] = IORING_OP_FALLOCATE,
+		[BLK_READ] = IORING_OP_READV,	  [BLK_WRITE] = IORING_OP_WRITEV,
+		[BLK_FLUSH] = IORING_OP_FSYNC,	  [BLK_DISCARD] = IORING_OP_FALLOCATE,
 		[BLK_ZERO] = IORING_OP_FALLOCATE, [BLK_ZERO_UNMAP] = IORING_OP_FALLOCATE,
 	};
 	struct io_uring_sqe *s = &r->sqes[r->tail++ & r->sq_mask];

@@ -93,8 +93,8 @@ void virtio_complete(struct virtio_dev *d, unsigned int q, uint16_t head, uint32
 /*
  * Works through queue `q`: pops chains into *c, has `one` handle each (it returns the number of
  * bytes written into the chain, or VIRTIO_LATER when it has kept what it needs of *c and will call
- * virtio_complete), and takes care of notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
- * new event, so that other devices get their turn.
+ * virtio_complete), and takes care of notification, interrupts, faults and fairness: after a
+ * queue's worth of chains it comes back by a new event, so that other devices get their turn.
  *
  * d->limit holds it up: none until rate_limit_set(&d->limit, ...), which is possible from
  * vmmio_init on. A request counts as the bytes that it gave or got, with the device's header. Only

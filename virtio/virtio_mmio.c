@@ -39,12 +39,12 @@ static void refresh_page(struct vmmio *t)
 {
 	/* All but InterruptStatus, which lives there; the others read as zero. */
 	static const uint16_t registers[] = {
-		VIRTIO_MMIO_MAGIC_VALUE,    VIRTIO_MMIO_VERSION,
-		VIRTIO_MMIO_DEVICE_ID,	    VIRTIO_MMIO_VENDOR_ID,
-		VIRTIO_MMIO_DEVICE_FEATURES, VIRTIO_MMIO_QUEUE_NUM_MAX,
-		VIRTIO_MMIO_QUEUE_READY,    VIRTIO_MMIO_STATUS,
-		VIRTIO_MMIO_SHM_LEN_LOW,    VIRTIO_MMIO_SHM_LEN_HIGH,
-		VIRTIO_MMIO_SHM_BASE_LOW,   VIRTIO_MMIO_SHM_BASE_HIGH,
+		VIRTIO_MMIO_MAGIC_VALUE,       VIRTIO_MMIO_VERSION,
+		VIRTIO_MMIO_DEVICE_ID,	       VIRTIO_MMIO_VENDOR_ID,
+		VIRTIO_MMIO_DEVICE_FEATURES,   VIRTIO_MMIO_QUEUE_NUM_MAX,
+		VIRTIO_MMIO_QUEUE_READY,       VIRTIO_MMIO_STATUS,
+		VIRTIO_MMIO_SHM_LEN_LOW,       VIRTIO_MMIO_SHM_LEN_HIGH,
+		VIRTIO_MMIO_SHM_BASE_LOW,      VIRTIO_MMIO_SHM_BASE_HIGH,
 		VIRTIO_MMIO_CONFIG_GENERATION,
 	};
 	uint8_t *page = t->host.page;
@@ -130,9 +130,9 @@ static void copy_config(struct vmmio *t)
 void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32_t len)
 {
 	/*
-	 * Whoever reads across the change sees two generations: it has one of its own before and one
-	 * after. A field of 64 bits could still be read in halves between the two; the interrupt
-	 * makes the driver read it again.
+	 * Whoever reads across the change sees two generations: it has one of its own before and
+	 * one after. A field of 64 bits could still be read in halves between the two; the
+	 * interrupt makes the driver read it again.
 	 */
 	pthread_mutex_lock(&t->lock);
 	t->state.config_generation++;

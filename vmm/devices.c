@@ -140,8 +140,8 @@ int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e
 /* What the windows need, once: made with the first device. */
 static int make_windows(struct vm *vm, struct err *e)
 {
-	void *pages = mmap(NULL, (size_t)PLATFORM_MAX_VIRTIO * VIRTIO_MMIO_LEN, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *pages = mmap(NULL, (size_t)PLATFORM_MAX_VIRTIO * VIRTIO_MMIO_LEN,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages == MAP_FAILED)
 		return err_sys(e, -errno, "virtio devices: memory for registers");

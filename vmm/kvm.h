@@ -47,8 +47,8 @@ int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva,
 		    uint32_t flags, struct err *e) MUST_CHECK;
 
 /*
- * One edge of `gsi`. Where an interrupt goes through the IOAPIC, an irqfd is served by a worker thread
- * of the kernel's; this reaches the vCPU before it returns. Any thread.
+ * One edge of `gsi`. Where an interrupt goes through the IOAPIC, an irqfd is served by a worker
+ * thread of the kernel's; this reaches the vCPU before it returns. Any thread.
  */
 void kvm_pulse(const struct kvm *k, uint32_t gsi);
 

@@ -17,7 +17,7 @@ ENGINES = pytest.mark.parametrize("engine", ["Sync", "Async"])
 
 @pytest.fixture
 def monitor(tmp_path):
-    return api.Monitor(tmp_path)
+    return api.Monitor(tmp_path, "--log-path", tmp_path / "log")
 
 
 def ext4(path, mib):

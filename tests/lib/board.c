@@ -35,7 +35,11 @@ void board_init(struct board *b, struct virtio_dev *d)
 	b->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	REQUIRE(b->irq_fd >= 0 && b->end_fd >= 0);
-	host = (struct vmmio_host){ .mem = &b->g.mem, .loop = &b->loop, .page = b->page, .interrupt = interrupt, .ctx = b };
+	host = (struct vmmio_host){ .mem = &b->g.mem,
+				    .loop = &b->loop,
+				    .page = b->page,
+				    .interrupt = interrupt,
+				    .ctx = b };
 	REQUIRE(vmmio_init(&b->t, d, &host) == 0);
 	REQUIRE(ev_add(&b->loop, &b->end_source, b->end_fd, EPOLLIN, on_end, &b->loop) == 0);
 }

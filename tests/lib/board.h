@@ -24,7 +24,7 @@ struct board {
 	struct vmmio t;
 	struct virtio_dev *dev;
 	_Alignas(4096) uint8_t page[VMMIO_WINDOW]; /* of registers, as the guest reads it */
-	int irq_fd; /* counts interrupts; read by board_irqs */
+	int irq_fd;				   /* counts interrupts; read by board_irqs */
 	struct ev_source end_source;
 	int end_fd;
 	pthread_t thread;

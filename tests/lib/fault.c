@@ -92,8 +92,7 @@ WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len,
  */
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
-__attribute__((no_sanitize_address))
-long __wrap_syscall(long number, ...)
+__attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 {
 	va_list ap;
 	long a[6];

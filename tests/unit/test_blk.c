@@ -379,9 +379,8 @@ static void get_id_gives_twenty_bytes(void **state)
 
 static void other_types_are_unsupported(void **state)
 {
-	static const uint32_t types[] = {
-		VIRTIO_BLK_T_SCSI_CMD, 3, VIRTIO_BLK_T_SECURE_ERASE, 0x80000000, UINT32_MAX
-	};
+	static const uint32_t types[] = { VIRTIO_BLK_T_SCSI_CMD, 3, VIRTIO_BLK_T_SECURE_ERASE,
+					  0x80000000, UINT32_MAX };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++)
@@ -417,7 +416,8 @@ static void short_header_is_an_error(void **state)
 	assert_int_equal(status(), VIRTIO_BLK_S_IOERR);
 }
 
-/* In the file system of a memfd a range is made a hole, or written with zeroes: it has no third way. */
+/* In the file system of a memfd a range is made a hole, or written with zeroes: it has no third
+ * way. */
 static void ranges_become_zeroes(void **state)
 {
 	(void)state;
@@ -454,9 +454,9 @@ static void ranges_are_checked(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, bad[i].sector, bad[i].nr,
-					       bad[i].flags),
-				 bad[i].want);
+		assert_int_equal(
+			range_request(VIRTIO_BLK_T_DISCARD, bad[i].sector, bad[i].nr, bad[i].flags),
+			bad[i].want);
 		assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, bad[i].sector, bad[i].nr,
 					       bad[i].flags),
 				 bad[i].want);

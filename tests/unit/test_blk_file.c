@@ -15,8 +15,8 @@
 static char path[64];
 
 /* A new file of `len` bytes with a path; returns its descriptor. */
-static int do_op(const struct blk_file *f, enum blk_op_kind kind, struct iovec *iov, int nr, uint64_t off,
-		 uint64_t len)
+static int do_op(const struct blk_file *f, enum blk_op_kind kind, struct iovec *iov, int nr,
+		 uint64_t off, uint64_t len)
 {
 	struct blk_op op = { .kind = kind, .iov = iov, .nr = nr, .off = off, .len = len };
 
