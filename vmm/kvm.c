@@ -157,16 +157,6 @@ int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva,
 	return 0;
 }
 
-void kvm_pulse(const struct kvm *k, uint32_t gsi)
-{
-	struct kvm_irq_level l = { .irq = gsi, .level = 1 };
-
-	/* They cannot fail: the interrupt controllers and the line exist. */
-	(void)kvm_ioctl(k->vm_fd, KVM_IRQ_LINE, (unsigned long)&l);
-	l.level = 0;
-	(void)kvm_ioctl(k->vm_fd, KVM_IRQ_LINE, (unsigned long)&l);
-}
-
 int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e)
 {
 	struct kvm_irqfd irqfd = { .gsi = gsi };

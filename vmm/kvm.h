@@ -46,12 +46,6 @@ void kvm_close(struct kvm *k);
 int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva, uint64_t len,
 		    uint32_t flags, struct err *e) MUST_CHECK;
 
-/*
- * One edge of `gsi`. Where an interrupt goes through the IOAPIC, an irqfd is served by a worker
- * thread of the kernel's; this reaches the vCPU before it returns. Any thread.
- */
-void kvm_pulse(const struct kvm *k, uint32_t gsi);
-
 /* A new eventfd whose writes raise `gsi` (edge-triggered); the caller owns it. */
 int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e) MUST_CHECK;
 
