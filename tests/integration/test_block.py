@@ -36,7 +36,7 @@ def test_file_system(monitor, tmp_path, engine):
     """Many writers at once, flushed, read back through the disk, trimmed; what the host finds is the same."""
     image = ext4(tmp_path / "data", 48)
     monitor.api.put("/drives/data", drive("data", image, cache_type="Writeback", io_engine=engine, serial="data-1"))
-    monitor.shell("cat /sys/block/vda/serial /sys/block/vda/queue/discard_max_bytes"
+    monitor.shell("grep -h . /sys/block/vda/serial /sys/block/vda/queue/discard_max_bytes"
                   " /sys/block/vda/queue/write_zeroes_max_bytes; mkdir /m; mount -t ext4 /dev/vda /m || exit 1;"
                   f"for i in 1 2 3 4 5 6; do /init @fill /m/$i {3 * MIB} $i & done; wait;"
                   f"for i in 1 2 3 4 5 6; do /init @verify /m/$i {3 * MIB} $i || echo bad $i; done;"

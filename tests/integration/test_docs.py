@@ -30,4 +30,4 @@ def test_block(tmp_path):
     done = subprocess.run(["bash", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True,
                           timeout=mote.TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    assert b"data-1\r\n32768\r\n" in done.stdout, done.stdout
+    assert b"serial:data-1\r\n/sys/block/vda/size:32768\r\n" in done.stdout, done.stdout
