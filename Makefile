@@ -113,6 +113,7 @@ help:
 	@echo "make lint unit fuzz race mutants integration   one kind of test"
 	@echo "make bench-boot   boot time and footprint, beside the peers that are installed"
 	@echo "make bench-jail   what the jailer adds to a start"
+	@echo "make bench-devices  what the devices do, beside the peers that are installed"
 	@echo "make kernel-cost  what each group of kernel options costs: builds twenty kernels"
 	@echo "make install      to PREFIX (default /usr/local), below DESTDIR; also uninstall"
 	@echo "make compile      the monitor alone;  make guest: kernel and images alone"

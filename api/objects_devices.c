@@ -63,14 +63,17 @@ static const struct field drive_fields[] = {
 	{ "io_engine", FIELD_ENUM, 0, AT(drive_settings, io_engine), .words = io_engines,
 	  .help = "How the file is accessed; not given: Sync." },
 	{ "socket", FIELD_STRING, 0, AT(drive_settings, socket), .min = 1,
-	  .help = "Socket of a vhost-user backend; excludes the four fields before it." },
+	  .help = "Socket of a vhost-user backend; excludes the four fields before it and "
+		  "`serial`." },
+	{ "serial", FIELD_STRING, 0, AT(drive_settings, serial), .min = 1,
+	  .help = "Serial number that the guest sees; not given: made from the file." },
 };
 
 /* is_read_only and io_engine default only for drives that are files. */
 static int check_drive(void *obj, struct err *e)
 {
 	static const char *const of_files[] = { "path_on_host", "is_read_only", "rate_limiter",
-						"io_engine" };
+						"io_engine", "serial" };
 	const struct object *o = &object_drive;
 
 	if (!schema_given(o, obj, "socket")) {

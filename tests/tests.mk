@@ -30,7 +30,7 @@ TEST_CC_race := $(TEST_CC) $(TEST_WARN_GCC) -O2 -flto -fno-strict-aliasing
 TEST_CC_tsan := $(TEST_CC) $(TEST_WARN_GCC) -O1 -fsanitize=thread -Wno-tsan
 
 # System calls that tests/lib/fault.c can make fail.
-FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync getrandom \
+FAULT_CALLS := eventfd epoll_create1 epoll_ctl preadv pwritev fdatasync fallocate syscall getrandom \
 	socket bind listen accept4 timerfd_create timerfd_settime readv writev madvise
 TEST_LINK_unit := $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka
 TEST_LINK_fuzz := -fsanitize=fuzzer

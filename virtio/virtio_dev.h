@@ -95,11 +95,17 @@ void virtio_broken(struct virtio_dev *d, unsigned int q);
 /* Has the loop call `kick` for queue `q` in its next round: for a device that had its share. */
 void virtio_again(struct virtio_dev *d, unsigned int q);
 
+/* From `one` of virtio_drain: the chain is completed later. */
+#define VIRTIO_LATER UINT32_MAX
+
+/* Completes a chain that was kept; virtio_notify follows, once after a batch. */
+void virtio_complete(struct virtio_dev *d, unsigned int q, uint16_t head, uint32_t written);
+
 /*
- * Works through queue `q` for a device that completes each request at once: pops chains into *c,
- * has `one` handle each (it returns the number of bytes written into the chain), and takes care of
- * notification, interrupts, faults and fairness: after a queue's worth of chains it comes back by a
- * new event, so that other devices get their turn.
+ * Works through queue `q`: pops chains into *c, has `one` handle each (it returns the number of
+ * bytes written into the chain, or VIRTIO_LATER when it has kept what it needs of *c and will call
+ * virtio_complete), and takes care of notification, interrupts, faults and fairness: after a
+ * queue's worth of chains it comes back by a new event, so that other devices get their turn.
  *
  * d->limit holds it up: none until rate_limit_set(&d->limit, ...), which is possible from
  * vmmio_init on. A request counts as the bytes that it gave or got, with the device's header. Only

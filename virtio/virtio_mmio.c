@@ -28,7 +28,7 @@
 static void raise_irq(struct vmmio *t, uint32_t bit)
 {
 	/* Release: the guest that sees the bit must see what it announces. */
-	atomic_fetch_or_explicit(&t->interrupt_status, bit, memory_order_release);
+	atomic_fetch_or_explicit(t->interrupt_status, bit, memory_order_release);
 	t->host.interrupt(t->host.ctx, t->host.line);
 }
 
@@ -36,6 +36,33 @@ static void raise_config_irq(struct vmmio *t)
 {
 	t->dev->stats.config_interrupts++;
 	raise_irq(t, VIRTIO_MMIO_INT_CONFIG);
+}
+
+static uint32_t read_register(struct vmmio *t, uint32_t off);
+
+/* What the guest reads without us, after a change. Its lock is held. */
+static void refresh_page(struct vmmio *t)
+{
+	/* All but InterruptStatus, which lives there; the others read as zero. */
+	static const uint16_t registers[] = {
+		VIRTIO_MMIO_MAGIC_VALUE,       VIRTIO_MMIO_VERSION,
+		VIRTIO_MMIO_DEVICE_ID,	       VIRTIO_MMIO_VENDOR_ID,
+		VIRTIO_MMIO_DEVICE_FEATURES,   VIRTIO_MMIO_QUEUE_NUM_MAX,
+		VIRTIO_MMIO_QUEUE_READY,       VIRTIO_MMIO_STATUS,
+		VIRTIO_MMIO_SHM_LEN_LOW,       VIRTIO_MMIO_SHM_LEN_HIGH,
+		VIRTIO_MMIO_SHM_BASE_LOW,      VIRTIO_MMIO_SHM_BASE_HIGH,
+		VIRTIO_MMIO_CONFIG_GENERATION,
+	};
+	uint8_t *page = t->host.page;
+
+	if (!page)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		uint32_t *at = (uint32_t *)(void *)(page + registers[i]);
+
+		__atomic_store_n(at, MUT_PAGE(read_register(t, registers[i]), *at),
+				 __ATOMIC_RELEASE);
+	}
 }
 
 static void guest_fault(struct vmmio *t)
@@ -75,6 +102,7 @@ void virtio_broken(struct virtio_dev *d, unsigned int q)
 		  virtq_fault_name((enum virtq_fault)d->vq[q].fault));
 	pthread_mutex_lock(&t->lock);
 	t->state.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	refresh_page(t);
 	pthread_mutex_unlock(&t->lock);
 	raise_config_irq(t);
 }
@@ -98,48 +126,6 @@ static void on_limit(void *ctx)
 	virtio_again(ctx, 0);
 }
 
-/* As virtq_pop; -EAGAIN: not now, the limiter will call. */
-static int next_allowed(struct virtio_dev *d, struct virtq *vq, struct virtq_chain *c)
-{
-	return rate_limit_ready(&d->limit) ? virtq_pop(vq, c) : -EAGAIN;
-}
-
-void virtio_serve(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
-		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
-{
-	struct virtq *vq = &d->vq[q];
-	unsigned int budget = vq->size;
-	int r;
-
-	virtq_mute(vq);
-	do {
-		while ((r = next_allowed(d, vq, c)) > 0) {
-			uint32_t written = one(d, c);
-
-			virtq_push(vq, c->head, written);
-			rate_limit_charge(&d->limit, max_u64(c->read_len, written), 1);
-			d->stats.requests++;
-			if (--budget == 0) {
-				kick_again(d->transport, q);
-				return;
-			}
-		}
-		if (r == -EAGAIN)
-			break;
-		if (r < 0) {
-			virtio_broken(d, q);
-			return;
-		}
-	} while (virtq_unmute(vq));
-}
-
-void virtio_drain(struct virtio_dev *d, unsigned int q, struct virtq_chain *c,
-		  uint32_t (*one)(struct virtio_dev *d, struct virtq_chain *c))
-{
-	virtio_serve(d, q, c, one);
-	virtio_notify(d, q);
-}
-
 static void loop_kick(void *ctx, uint32_t events)
 {
 	struct vmmio_kick *k = ctx;
@@ -154,11 +140,27 @@ static void loop_kick(void *ctx, uint32_t events)
 	d->ops->kick(d, k->queue);
 }
 
+static void copy_config(struct vmmio *t)
+{
+	if (t->host.page)
+		memcpy((uint8_t *)t->host.page + VIRTIO_MMIO_CONFIG, t->dev->config,
+		       t->dev->config_len);
+}
+
 void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32_t len)
 {
+	/*
+	 * Whoever reads across the change sees two generations: it has one of its own before and
+	 * one after. A field of 64 bits could still be read in halves between the two; the
+	 * interrupt makes the driver read it again.
+	 */
 	pthread_mutex_lock(&t->lock);
-	memcpy(t->dev->config + off, data, len);
 	t->state.config_generation++;
+	refresh_page(t);
+	memcpy(t->dev->config + off, data, len);
+	copy_config(t);
+	t->state.config_generation++;
+	refresh_page(t);
 	pthread_mutex_unlock(&t->lock);
 	raise_config_irq(t);
 }
@@ -201,7 +203,9 @@ static void loop_reset(void *arg)
 	memset(&t->state, 0, sizeof(t->state));
 	t->state.config_generation = generation;
 	memset(t->dev->config + t->dev->config_rw_off, 0, t->dev->config_rw_len);
-	atomic_store(&t->interrupt_status, 0);
+	copy_config(t);
+	atomic_store(t->interrupt_status, 0);
+	refresh_page(t);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -217,6 +221,7 @@ static bool accept_driver_ok(struct vmmio *t, struct vmmio_state *copy)
 		t->state.status |= VIRTIO_CONFIG_S_DRIVER_OK;
 	else
 		guest_fault(t);
+	refresh_page(t);
 	*copy = t->state;
 	pthread_mutex_unlock(&t->lock);
 	return ok;
@@ -259,6 +264,7 @@ static void loop_stop_queue(void *arg)
 	virtq_disable(&r->t->dev->vq[r->q]);
 	pthread_mutex_lock(&r->t->lock);
 	r->t->state.queue[r->q].ready = 0;
+	refresh_page(r->t);
 	pthread_mutex_unlock(&r->t->lock);
 }
 
@@ -313,7 +319,7 @@ static uint32_t read_register(struct vmmio *t, uint32_t off)
 	case VIRTIO_MMIO_QUEUE_READY:
 		return read_queue_register(t, off);
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return atomic_load_explicit(&t->interrupt_status, memory_order_acquire);
+		return atomic_load_explicit(t->interrupt_status, memory_order_acquire);
 	case VIRTIO_MMIO_STATUS:
 		return t->state.status;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
@@ -348,6 +354,7 @@ static void write_config(struct vmmio *t, uint32_t off, const void *data, uint32
 		guest_fault(t);
 	else
 		memcpy(d->config + off, data, len);
+	copy_config(t);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -414,6 +421,7 @@ static void write_status(struct vmmio *t, uint32_t v)
 	pthread_mutex_lock(&t->lock);
 	start = (v & VIRTIO_CONFIG_S_DRIVER_OK) && !(t->state.status & VIRTIO_CONFIG_S_DRIVER_OK);
 	start = write_status_locked(t, v) && start;
+	refresh_page(t);
 	pthread_mutex_unlock(&t->lock);
 	/* Not under the lock: the loop takes it. Two vCPUs at once: the loop accepts one. */
 	if (start)
@@ -435,6 +443,7 @@ static void write_queue_ready(struct vmmio *t, uint32_t v)
 		running = false;
 	} else if (!running) {
 		q->ready = (uint16_t)v;
+		refresh_page(t);
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (running)
@@ -531,7 +540,7 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 	memcpy(&v, data, sizeof(v));
 	switch (off) {
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-		atomic_fetch_and_explicit(&t->interrupt_status, ~v, memory_order_acq_rel);
+		atomic_fetch_and_explicit(t->interrupt_status, ~v, memory_order_acq_rel);
 		return;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		/* Doorbells go past us by ioeventfd; this is the slow way, and the wrong index. */
@@ -549,6 +558,7 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 	default:
 		pthread_mutex_lock(&t->lock);
 		write_register(t, off, v);
+		refresh_page(t);
 		pthread_mutex_unlock(&t->lock);
 	}
 }
@@ -592,6 +602,12 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 			return r;
 		}
 	}
+	t->interrupt_status = &t->own_interrupt_status;
+	if (host->page)
+		t->interrupt_status =
+			(void *)((uint8_t *)host->page + VIRTIO_MMIO_INTERRUPT_STATUS);
+	copy_config(t);
+	refresh_page(t);
 	d->transport = t;
 	d->mem = host->mem;
 	rate_limit_init(&d->limit, t->loop, on_limit, d);

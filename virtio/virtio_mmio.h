@@ -37,8 +37,13 @@ struct vmmio_state {
 struct vmmio_host {
 	const struct gmem *mem;
 	struct evloop *loop;
-	/* Raises the edge-triggered interrupt `line`, at once. Loop thread. */
-	void (*interrupt)(void *ctx, uint32_t line);
+	/*
+	 * Memory of VMMIO_WINDOW zero bytes that the guest reads in the window's place, without an
+	 * exit, or NULL: then each read comes to vmmio_bus_ops. Writes always do. Reads that the
+	 * specification forbids are not counted then.
+	 */
+	void *page;
+	void (*interrupt)(void *ctx, uint32_t line); /* raises the device's line; loop thread */
 	void *ctx;
 	uint32_t line;
 };
@@ -56,7 +61,8 @@ struct vmmio {
 	struct evloop *loop;
 	struct vmmio_host host;
 	struct vmmio_kick kick[VIRTIO_MAX_QUEUES];
-	_Atomic uint32_t interrupt_status;
+	_Atomic uint32_t *interrupt_status; /* in the page, or the next field */
+	_Atomic uint32_t own_interrupt_status;
 	_Atomic uint64_t register_faults; /* accesses that the specification forbids */
 	bool active;			  /* loop thread: between DRIVER_OK and reset */
 	pthread_mutex_t lock;		  /* guards the state below, and dev->config */
@@ -64,8 +70,8 @@ struct vmmio {
 };
 
 /*
- * Joins `d` and the transport. Creates the kick eventfds and watches them; -errno otherwise, with
- * nothing held. Builder thread.
+ * Joins `d` and the transport. On success creates the kick eventfds and
+ * watches them; -errno otherwise, with nothing taken. Builder thread.
  */
 int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *host) MUST_CHECK;
 

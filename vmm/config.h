@@ -33,6 +33,7 @@ enum mem_backing {
 struct drive_config {
 	struct blk_file file;
 	bool flush; /* the guest may flush (cache type Writeback) */
+	bool async; /* requests go through io_uring */
 	struct rate_config limit;
 };
 

@@ -3,7 +3,10 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <linux/kvm.h>
 #include <linux/virtio_mmio.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,6 +134,53 @@ int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e
 
 /* ---- virtio devices -------------------------------------------------------------------------- */
 
+/* KVM's memory slots for the register windows; those before are RAM. */
+#define SLOT_FIRST 32u
+
+/* What the windows need, once: made with the first device. */
+static int make_windows(struct vm *vm, struct err *e)
+{
+	void *pages = mmap(NULL, (size_t)PLATFORM_MAX_VIRTIO * VIRTIO_MMIO_LEN,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return err_sys(e, -errno, "virtio devices: memory for registers");
+	vm->acked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->acked_fd < 0) {
+		munmap(pages, (size_t)PLATFORM_MAX_VIRTIO * VIRTIO_MMIO_LEN);
+		return err_sys(e, -errno, "eventfd");
+	}
+	vm->register_pages = pages;
+	return 0;
+}
+
+static void release_windows(struct vm *vm)
+{
+	if (!vm->register_pages)
+		return;
+	munmap(vm->register_pages, (size_t)PLATFORM_MAX_VIRTIO * VIRTIO_MMIO_LEN);
+	close(vm->acked_fd);
+	vm->register_pages = NULL;
+}
+
+/*
+ * An interrupt has the driver read InterruptStatus and write what it read to InterruptACK. The read
+ * is served by a page that the guest sees; the write goes to an eventfd that nobody waits for, when
+ * it says "used buffers" and nothing else. So neither comes to us. (The bit stays set: at any
+ * interrupt the driver looks at its queues, which is all that it says.)
+ */
+static int show_window(const struct vm *vm, const struct vmmio *t, uint32_t i, uint64_t gpa,
+		       struct err *e)
+{
+	int r = kvm_set_memslot(&vm->kvm, SLOT_FIRST + i, gpa, t->host.page, VIRTIO_MMIO_LEN,
+				KVM_MEM_READONLY, e);
+
+	if (r < 0)
+		return r;
+	return kvm_ioeventfd(&vm->kvm, vm->acked_fd, gpa + VIRTIO_MMIO_INTERRUPT_ACK,
+			     VIRTIO_MMIO_INT_VRING, e);
+}
+
 /* Binds the doorbell of each queue: the guest's write wakes the loop without leaving the kernel. */
 static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t gpa, struct err *e)
 {
@@ -144,11 +194,11 @@ static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t g
 	return 0;
 }
 
-static void interrupt(void *ctx, uint32_t line)
+static void interrupt(void *ctx, uint32_t gsi)
 {
 	const struct vm *vm = ctx;
 
-	kvm_pulse(&vm->kvm, line);
+	kvm_pulse(&vm->kvm, gsi);
 }
 
 /*
@@ -163,14 +213,18 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 		.len = VIRTIO_MMIO_LEN,
 		.gsi = GSI_VIRTIO_FIRST + i,
 	};
-	struct vmmio_host host = { .mem = &vm->memory.gmem,
-				   .loop = vm->loop,
-				   .interrupt = interrupt,
-				   .ctx = vm,
-				   .line = at.gsi };
+	struct vmmio_host host = {
+		.mem = &vm->memory.gmem,
+		.loop = vm->loop,
+		.page = (uint8_t *)vm->register_pages + (size_t)i * VIRTIO_MMIO_LEN,
+		.interrupt = interrupt,
+		.ctx = vm,
+		.line = at.gsi,
+	};
 	int r = vmmio_init(&slot->transport, d, &host);
 
 	if (r < 0) {
+		err_sys(e, r, "%s device", d->ops->name);
 		if (d->ops->release)
 			d->ops->release(d);
 		return err_sys(e, r, "%s device", d->ops->name);
@@ -180,7 +234,8 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 	r = bus_add(&vm->mmio, at.gpa, at.len, &vmmio_bus_ops, &slot->transport);
 	if (r < 0)
 		return err_sys(e, r, "%s device", d->ops->name);
-	return bind_doorbells(vm, &slot->transport, at.gpa, e);
+	r = show_window(vm, &slot->transport, i, at.gpa, e);
+	return r < 0 ? r : bind_doorbells(vm, &slot->transport, at.gpa, e);
 }
 
 /* Limits what virtio_drain serves; a limit that is none costs nothing. */
@@ -200,6 +255,13 @@ static int add_drive(struct vm *vm, const struct drive_config *c, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "drive");
 	blk_init(&slot->blk, &file, c->flush);
+	if (c->async) {
+		r = blk_make_async(&slot->blk, vm->loop, e);
+		if (r < 0) {
+			blk_file_close(&file);
+			return r;
+		}
+	}
 	r = plug(vm, slot, &slot->blk.dev, e);
 	return r < 0 ? r : limit(&slot->blk.dev, &c->limit, e);
 }
@@ -262,6 +324,8 @@ int devices_add_virtio(struct vm *vm, const struct vm_config *c, struct err *e)
 	if (wanted > PLATFORM_MAX_VIRTIO)
 		return err_set(e, -EINVAL, "%u virtio devices, expected at most %u", wanted,
 			       PLATFORM_MAX_VIRTIO);
+	if (wanted != 0)
+		r = make_windows(vm, e);
 	for (unsigned int i = 0; r == 0 && i < c->nr_drives; i++)
 		r = add_drive(vm, &c->drive[i], e);
 	for (unsigned int i = 0; r == 0 && i < c->nr_nets; i++)
@@ -289,6 +353,7 @@ void devices_release(struct vm *vm)
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		vmmio_release(&vm->device[i].transport);
 	vm->nr_devices = 0;
+	release_windows(vm);
 	for (unsigned int i = 0; i < vm->nr_ports; i++) {
 		console_release(&vm->console[i]);
 		serial_release(&vm->serial[i]);

@@ -139,10 +139,11 @@ void kvm_close(struct kvm *k)
 }
 
 int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva, uint64_t len,
-		    struct err *e)
+		    uint32_t flags, struct err *e)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = len,
 		.userspace_addr = (uintptr_t)hva,

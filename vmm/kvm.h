@@ -39,9 +39,12 @@ void kvm_close_vm(struct kvm *k);
 
 void kvm_close(struct kvm *k);
 
-/* Backs guest-physical [gpa, gpa + len) with memory at `hva`. */
+/*
+ * Backs guest-physical [gpa, gpa + len) with memory at `hva`. `flags`: 0, or KVM_MEM_READONLY; then
+ * the guest's writes are exits.
+ */
 int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva, uint64_t len,
-		    struct err *e) MUST_CHECK;
+		    uint32_t flags, struct err *e) MUST_CHECK;
 
 /* A new eventfd whose writes raise `gsi` (edge-triggered); the caller owns it. */
 int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e) MUST_CHECK;

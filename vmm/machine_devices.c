@@ -67,8 +67,6 @@ static int check_drive(const struct machine *m, const struct drive_settings *s, 
 
 	if (s->socket[0] != '\0')
 		return err_set(e, -EOPNOTSUPP, "socket: " NOT_SUPPORTED);
-	if (s->io_engine == IO_ASYNC)
-		return err_set(e, -EOPNOTSUPP, "io_engine: Async: " NOT_SUPPORTED);
 	if (at == VM_MAX_DRIVES)
 		return err_set(e, -EINVAL,
 			       "drive_id: %s is one too many, expected at most %u drives",
@@ -99,15 +97,30 @@ static void move_drive(struct machine *m, unsigned int from, unsigned int to)
 	}
 }
 
+/* Opens `path` for a drive, whose serial number is its own or the file's. */
+static int open_file(struct blk_file *f, const struct drive_settings *s, const char *path,
+		     struct err *e)
+{
+	int r = blk_file_open(f, path, s->is_read_only, e);
+
+	if (r == 0 && s->serial[0] != '\0')
+		blk_file_set_id(f, s->serial);
+	return r;
+}
+
 int machine_set_drive(struct machine *m, const struct drive_settings *s, struct err *e)
 {
 	unsigned int at = find_drive(m, s->drive_id);
 	struct drive_config c = { .flush = s->cache_type == CACHE_WRITEBACK,
+				  .async = s->io_engine == IO_ASYNC,
 				  .limit = limits(&s->rate_limiter) };
 	int r = check_drive(m, s, at, e);
 
+	/* Here, where the client is told which field it was, and not when the machine starts. */
+	if (r == 0 && c.async)
+		r = blk_check_async(e);
 	if (r == 0)
-		r = blk_file_open(&c.file, s->path_on_host, s->is_read_only, e);
+		r = open_file(&c.file, s, s->path_on_host, e);
 	if (r < 0)
 		return r;
 	if (at == m->settings.nr_drives)
@@ -126,11 +139,15 @@ static int change_file(struct machine *m, unsigned int i, const char *path, stru
 {
 	struct drive_settings *s = &m->settings.drives[i];
 	struct blk_file file;
-	int r = blk_file_open(&file, path, s->is_read_only, e);
+	int r = open_file(&file, s, path, e);
 
 	if (r < 0)
 		return r;
-	blk_change(&m->vm.device[i].blk, &file);
+	r = blk_change(&m->vm.device[i].blk, &file);
+	if (r < 0) {
+		blk_file_close(&file);
+		return err_sys(e, r, "drive %s: path_on_host", s->drive_id);
+	}
 	snprintf(s->path_on_host, sizeof(s->path_on_host), "%s", path);
 	return 0;
 }

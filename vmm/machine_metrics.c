@@ -25,6 +25,11 @@ static void gather_drives(struct machine *m)
 		metric_set(&t->write_bytes, b->count.write_bytes);
 		metric_set(&t->write_count, b->count.write_count);
 		metric_set(&t->flush_count, b->count.flush_count);
+		metric_set(&t->interrupt_count, b->dev.stats.interrupts);
+		metric_set(&t->discard_count, b->count.discard_count);
+		metric_set(&t->discard_bytes, b->count.discard_bytes);
+		metric_set(&t->write_zeroes_count, b->count.zero_count);
+		metric_set(&t->write_zeroes_bytes, b->count.zero_bytes);
 		metric_set(&t->update_count, b->count.update_count);
 		metric_set(&t->rate_limiter_throttled_events, b->dev.limit.throttled);
 	}

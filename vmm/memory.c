@@ -89,7 +89,7 @@ int memory_attach(const struct memory *m, const struct kvm *k, struct err *e)
 {
 	for (uint32_t i = 0; i < m->gmem.nr; i++) {
 		const struct gmem_region *g = &m->gmem.region[i];
-		int r = kvm_set_memslot(k, i, g->gpa, g->hva, g->len, e);
+		int r = kvm_set_memslot(k, i, g->gpa, g->hva, g->len, 0, e);
 
 		if (r < 0)
 			return r;

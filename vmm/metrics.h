@@ -69,7 +69,12 @@
 	AGG(write_agg)                     \
 	INC(rate_limiter_throttled_events) \
 	INC(io_engine_throttled_events)    \
-	INC(remaining_reqs_count)
+	INC(remaining_reqs_count)          \
+	INC(interrupt_count)               \
+	INC(discard_count)                 \
+	INC(discard_bytes)                 \
+	INC(write_zeroes_count)            \
+	INC(write_zeroes_bytes)
 
 #define METRICS_DEPRECATED_API(INC, STORE, AGG) INC(deprecated_http_api_calls)
 

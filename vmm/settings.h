@@ -19,6 +19,7 @@
 #define SETTINGS_PATH_MAX    4096u /* PATH_MAX */
 #define SETTINGS_SOCKET_MAX  108u  /* sun_path */
 #define SETTINGS_WORD_MAX    64u
+#define SETTINGS_SERIAL_MAX  21u
 #define SETTINGS_MAX_DEVICES (GSI_VIRTIO_LAST - GSI_VIRTIO_FIRST + 1) /* virtio devices in all */
 #define SETTINGS_MAX_PROPS   16u
 
@@ -92,6 +93,7 @@ struct drive_settings {
 	uint32_t cache_type; /* enum cache_type */
 	char path_on_host[SETTINGS_PATH_MAX];
 	uint32_t io_engine;		  /* enum io_engine */
+	char serial[SETTINGS_SERIAL_MAX]; /* as the guest sees it; empty = made from the file */
 	char socket[SETTINGS_SOCKET_MAX]; /* vhost-user */
 	struct rate_limiter_settings rate_limiter;
 };

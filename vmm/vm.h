@@ -82,6 +82,8 @@ struct vm {
 	bool has_i8042;
 	struct i8042 i8042;
 	struct report report;
+	void *register_pages; /* one for each virtio device; NULL = not mapped */
+	int acked_fd; /* eventfd that takes the drivers' acknowledgements; nobody reads it */
 	unsigned int nr_devices;
 	struct vm_device device[PLATFORM_MAX_VIRTIO];
 	unsigned int nr_vcpus;

@@ -22,7 +22,8 @@
 enum {
 	READ_ONLY = 1,
 	EVENT_IDX = 2,
-	INDIRECT = 4
+	INDIRECT = 4,
+	ASYNC = 8
 };
 
 static void check_disk(int disk, bool read_only)
@@ -55,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint64_t features = 1ull << VIRTIO_F_VERSION_1;
 	struct blk_file file;
+	struct err e;
 	static struct blk blk;
 	struct driver d;
 	struct board b;
@@ -68,12 +70,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	disk = disk_new(BYTES);
 	disk_open(&file, disk, data[0] & READ_ONLY);
+	file.in_memory = false; /* or the engine Async would leave it to the other */
 	blk_init(&blk, &file, true);
 	board_init(&b, &blk.dev);
+	if (data[0] & ASYNC)
+		REQUIRE(blk_make_async(&blk, &b.loop, &e) == 0);
 	board_start(&b, &d, SIZE, 0, features);
 	guest_fill(&b.g, data + 1, len - 1);
 	board_kick(&b, 0);
 	board_pump(&b);
+	vmmio_settle(&b.t);
 	check_disk(disk, data[0] & READ_ONLY);
 	check_queue(&b, &blk);
 	board_release(&b);

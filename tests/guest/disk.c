@@ -44,15 +44,28 @@ static const struct request {
 	{ "id in too little room", VIRTIO_BLK_T_GET_ID, 0, 10, 0, VIRTIO_BLK_S_IOERR, 1 },
 	{ "unknown type", 77, 0, SECTOR, 0, VIRTIO_BLK_S_UNSUPP, 1 },
 	{ "unknown type, all ones", UINT32_MAX, 0, SECTOR, 0, VIRTIO_BLK_S_UNSUPP, 1 },
+	{ "discard one", VIRTIO_BLK_T_DISCARD, 4, 16, 0, VIRTIO_BLK_S_OK, 1 },
+	{ "discard behind the end", VIRTIO_BLK_T_DISCARD, SECTORS, 16, 0, VIRTIO_BLK_S_IOERR, 1 },
+	{ "discard from the very end", VIRTIO_BLK_T_DISCARD, UINT64_MAX, 16, 0, VIRTIO_BLK_S_IOERR,
+	  1 },
+	{ "discard half a range", VIRTIO_BLK_T_DISCARD, 1, 8, 0, VIRTIO_BLK_S_IOERR, 1 },
+	{ "discard two ranges", VIRTIO_BLK_T_DISCARD, 1, 32, 0, VIRTIO_BLK_S_IOERR, 1 },
+	{ "discard nothing at all", VIRTIO_BLK_T_DISCARD, 1, 0, 0, VIRTIO_BLK_S_IOERR, 1 },
+	{ "zero one", VIRTIO_BLK_T_WRITE_ZEROES, 5, 16, 0, VIRTIO_BLK_S_OK, 1 },
+	{ "zero behind the end", VIRTIO_BLK_T_WRITE_ZEROES, SECTORS, 16, 0, VIRTIO_BLK_S_IOERR, 1 },
 	{ "short header", VIRTIO_BLK_T_IN, 0, SECTOR, 15, VIRTIO_BLK_S_IOERR, 1 },
 };
 
 static void run_request(struct dev *d, const struct request *r)
 {
-	uint16_t data_flags = r->type == VIRTIO_BLK_T_OUT ? 0 : W;
+	bool range = r->type == VIRTIO_BLK_T_DISCARD || r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+	uint16_t data_flags = r->type == VIRTIO_BLK_T_OUT || range ? 0 : W;
 	uint32_t header_len = r->header_len ? r->header_len : sizeof(header);
 
 	header = (struct virtio_blk_outhdr){ .type = r->type, .sector = r->sector };
+	if (range)
+		*(struct virtio_blk_discard_write_zeroes *)(void *)data =
+			(struct virtio_blk_discard_write_zeroes){ r->sector, 1, 0 };
 	status = OTHER;
 	set_desc(d, 0, (uint64_t)&header, header_len, 0, r->len ? 1 : 2);
 	set_desc(d, 1, (uint64_t)data, r->len, data_flags, 2);

@@ -82,9 +82,9 @@ def test_vm_config_is_what_was_put(client, disk):
     assert config["entropy"] == {"rate_limiter": limiter}
     assert config["drives"] == [
         {"drive_id": "root", "partuuid": "0eaa91a0-01", "is_root_device": True, "cache_type": "Writeback",
-         "is_read_only": True, "path_on_host": str(disk), "rate_limiter": limiter, "io_engine": "Sync", "socket": None},
+         "is_read_only": True, "path_on_host": str(disk), "rate_limiter": limiter, "io_engine": "Sync", "socket": None, "serial": None},
         {"drive_id": "small", "partuuid": None, "is_root_device": False, "cache_type": "Unsafe", "is_read_only": False,
-         "path_on_host": str(disk), "rate_limiter": None, "io_engine": "Sync", "socket": None}]
+         "path_on_host": str(disk), "rate_limiter": None, "io_engine": "Sync", "socket": None, "serial": None}]
 
 
 # ---- replacing and refusing ------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_as_many_drives_as_there_are_interrupts(client, disk):
     ({"socket": "/v.sock", "path_on_host": None, "is_read_only": False}, "is_read_only: given with socket, expected only one"),
     ({"socket": "/v.sock", "path_on_host": None, "io_engine": "Sync"}, "io_engine: given with socket, expected only one"),
     ({"path_on_host": None}, "path_on_host: required without socket"),
-    ({"io_engine": "Async"}, "io_engine: Async: not supported by this version"),
+    ({"serial": "s" * 21}, "serial: 21 bytes, expected at most 20"),
 ])
 def test_drives_that_cannot_be(client, more, message):
     assert client.refused("PUT", "/drives/a", {**drive("a"), **more}) == message

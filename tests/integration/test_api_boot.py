@@ -235,10 +235,11 @@ def test_pausing_at_any_moment(monitor):
     assert ends_well(monitor).endswith("up\n")
 
 
-def test_block_requests_in_flight_survive_a_pause(monitor, tmp_path):
+@pytest.mark.parametrize("engine", ["Sync", "Async"])
+def test_block_requests_in_flight_survive_a_pause(monitor, tmp_path, engine):
     size = 24 * MIB
     disk = sparse(tmp_path / "disk", size)
-    monitor.api.put("/drives/d", drive("d", disk, cache_type="Writeback"))
+    monitor.api.put("/drives/d", drive("d", disk, cache_type="Writeback", io_engine=engine))
     monitor.shell(f"echo go; for i in 1 2 3; do /init @fill /dev/vda {size} $i && /init @verify /dev/vda {size} $i && "
                   "echo done $i; done; echo end")
     monitor.out.wait_for(b"go\r\n")

@@ -64,3 +64,14 @@ def test_serial():
     written = int(re.search(r"^(\d+) .*/console$", said, re.MULTILINE).group(1))
     assert 200 <= written < 10000
     assert int(re.search(r'"rate_limiter_dropped_bytes":(\d+)', said).group(1)) > 10000
+
+
+def test_block(tmp_path):
+    with open(f"{mote.REPO}/docs/devices/block.md", encoding="utf-8") as f:
+        script = re.search(r"```sh\n(.*?)```", f.read(), re.DOTALL).group(1)
+    env = {**os.environ, "PATH": f"{os.path.dirname(mote.MOTE)}:{os.environ['PATH']}", "KERNEL": mote.VMLINUX,
+           "INITRD": mote.INITRD}
+    done = subprocess.run(["bash", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True,
+                          timeout=mote.TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"serial:data-1\r\n/sys/block/vda/size:32768\r\n" in done.stdout, done.stdout

@@ -70,7 +70,8 @@ def test_bad_disk_requests(disk):
     result = tiny("disk", "--rootfs", disk)
     assert result.status == 0, result
     assert re.fullmatch(rb"\d+ requests\nit works\n", result.out), result
-    expected = before[:2 * SECTOR] + b"\xa5" * SECTOR + before[3 * SECTOR:]
+    expected = before[:2 * SECTOR] + b"\xa5" * SECTOR + before[3 * SECTOR:4 * SECTOR]
+    expected += bytes(2 * SECTOR) + before[6 * SECTOR:]
     assert disk.read_bytes() == expected
 
 

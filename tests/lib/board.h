@@ -23,7 +23,8 @@ struct board {
 	struct evloop loop;
 	struct vmmio t;
 	struct virtio_dev *dev;
-	int irq_fd; /* interrupts are counted here, and read by board_irqs */
+	_Alignas(4096) uint8_t page[VMMIO_WINDOW]; /* of registers, as the guest reads it */
+	int irq_fd;				   /* counts interrupts; read by board_irqs */
 	struct ev_source end_source;
 	int end_fd;
 	pthread_t thread;

@@ -4,12 +4,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -80,6 +83,7 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int nr), (fd, iov, nr))
 WRAP(int, timerfd_settime,
      (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),
      (fd, flags, new, old))
+WRAP(int, fallocate, (int fd, int mode, off_t off, off_t len), (fd, mode, off, len))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(ssize_t, getrandom, (void *buf, size_t len, unsigned int flags), (buf, len, flags))
 
@@ -89,4 +93,26 @@ int __wrap_madvise(void *at, size_t len, int advice);
 int __wrap_madvise(void *at, size_t len, int advice)
 {
 	return advice == MADV_DONTNEED && fails() ? -1 : __real_madvise(at, len, advice);
+}
+
+/*
+ * Those of io_uring, which the C library has no names for. Others pass through uncounted. Not every
+ * caller gives six arguments, as the C library's own function must not mind either.
+ */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+__attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
+{
+	va_list ap;
+	long a[6];
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if ((number == SYS_io_uring_setup || number == SYS_io_uring_enter ||
+	     number == SYS_io_uring_register) &&
+	    fails())
+		return -1;
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -107,6 +107,31 @@ static uint8_t request(uint32_t type, uint64_t sector, uint32_t len)
 	return status();
 }
 
+/* A discard or write-zeroes request; returns its status byte. */
+static uint8_t range_request(uint32_t type, uint64_t sector, uint32_t nr, uint32_t flags)
+{
+	const struct virtio_blk_discard_write_zeroes range = { sector, nr, flags };
+	const struct vring_desc desc[] = { READS(HEADER, 16), READS(DATA, sizeof(range)),
+					   WRITES(STATUS, 1) };
+
+	put_header(type, 0);
+	memcpy(guest_at(&b.g, DATA, sizeof(range)), &range, sizeof(range));
+	assert_int_equal(serve(desc, 3), 1);
+	return status();
+}
+
+/* The disk is what it was at first, but for zeroes in these sectors. */
+static void assert_zeroes(uint64_t sector, uint32_t nr)
+{
+	uint8_t want[SECTORS * BLK_SECTOR + EXTRA];
+	uint8_t got[sizeof(want)];
+
+	disk_pattern(want, 0, sizeof(want));
+	memset(want + sector * BLK_SECTOR, 0, nr * BLK_SECTOR);
+	assert_int_equal(pread(disk, got, sizeof(got), 0), sizeof(got));
+	assert_memory_equal(got, want, sizeof(want));
+}
+
 static void *data(uint32_t len)
 {
 	return guest_at(&b.g, DATA, len);
@@ -354,10 +379,8 @@ static void get_id_gives_twenty_bytes(void **state)
 
 static void other_types_are_unsupported(void **state)
 {
-	static const uint32_t types[] = {
-		VIRTIO_BLK_T_SCSI_CMD,	   3,	       VIRTIO_BLK_T_DISCARD,
-		VIRTIO_BLK_T_WRITE_ZEROES, 0x80000000, UINT32_MAX
-	};
+	static const uint32_t types[] = { VIRTIO_BLK_T_SCSI_CMD, 3, VIRTIO_BLK_T_SECURE_ERASE,
+					  0x80000000, UINT32_MAX };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++)
@@ -372,6 +395,10 @@ static void read_only_disk_is_not_written(void **state)
 	memset(data(512), 0x99, 512);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 512), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 0, 1, 0), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, 0, 1, 0), VIRTIO_BLK_S_IOERR);
+	assert_false(blk.dev.features &
+		     (1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES));
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 512), VIRTIO_BLK_S_OK);
 	assert_int_not_equal(*(uint8_t *)data(1), 0x99);
 }
@@ -387,6 +414,97 @@ static void short_header_is_an_error(void **state)
 	put_header(VIRTIO_BLK_T_FLUSH, 0);
 	assert_int_equal(serve(desc + 1, 1), 1);
 	assert_int_equal(status(), VIRTIO_BLK_S_IOERR);
+}
+
+/* In the file system of a memfd a range is made a hole, or written with zeroes: it has no third
+ * way. */
+static void ranges_become_zeroes(void **state)
+{
+	(void)state;
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 2, 0, 0), VIRTIO_BLK_S_OK);
+	assert_zeroes(0, 0);
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 2, 3, 0), VIRTIO_BLK_S_OK);
+	assert_zeroes(2, 3);
+	assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, 5, 1, 0), VIRTIO_BLK_S_OK);
+	assert_zeroes(2, 4);
+	assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, 6, 2, 1), VIRTIO_BLK_S_OK);
+	assert_zeroes(2, 6);
+	assert_int_equal(file_size(), SECTORS * BLK_SECTOR + EXTRA);
+	assert_int_equal(blk.count.discard_count, 2);
+	assert_int_equal(blk.count.discard_bytes, 3 * BLK_SECTOR);
+	assert_int_equal(blk.count.zero_count, 2);
+	assert_int_equal(blk.count.zero_bytes, 3 * BLK_SECTOR);
+}
+
+static void ranges_are_checked(void **state)
+{
+	static const struct {
+		uint64_t sector;
+		uint32_t nr, flags;
+		uint8_t want;
+	} bad[] = {
+		{ SECTORS, 1, 0, VIRTIO_BLK_S_IOERR },
+		{ 0, SECTORS + 1, 0, VIRTIO_BLK_S_IOERR },
+		{ UINT64_MAX, 2, 0, VIRTIO_BLK_S_IOERR },
+		{ 0, UINT32_MAX, 0, VIRTIO_BLK_S_IOERR },
+		{ 1ull << 55, 1, 0, VIRTIO_BLK_S_IOERR },
+		{ 0, 1, 2, VIRTIO_BLK_S_UNSUPP },
+		{ 0, 1, UINT32_MAX, VIRTIO_BLK_S_UNSUPP },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(
+			range_request(VIRTIO_BLK_T_DISCARD, bad[i].sector, bad[i].nr, bad[i].flags),
+			bad[i].want);
+		assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, bad[i].sector, bad[i].nr,
+					       bad[i].flags),
+				 bad[i].want);
+	}
+	/* There is no discard that unmaps more than a discard does. */
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 0, 1, 1), VIRTIO_BLK_S_UNSUPP);
+	assert_zeroes(0, 0);
+	/* On a disk that has as many sectors, the limits that we announced still hold. */
+	blk.file.sectors = 1ull << 40;
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 0, (1u << 22) + 1, 0),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, 0, (1u << 16) + 1, 0),
+			 VIRTIO_BLK_S_IOERR);
+	assert_zeroes(0, 0);
+}
+
+static void ranges_of_a_wrong_length_fail(void **state)
+{
+	static const uint32_t lens[] = { 1, 15, 17, 32 };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
+		const struct vring_desc desc[] = { READS(HEADER, 16), READS(DATA, lens[i]),
+						   WRITES(STATUS, 1) };
+
+		put_header(VIRTIO_BLK_T_DISCARD, 0);
+		memset(data(64), 0, 64);
+		serve(desc, 3);
+		assert_int_equal(status(), VIRTIO_BLK_S_IOERR);
+	}
+	assert_zeroes(0, 0);
+}
+
+/* What the file system cannot do is not an error of the disk: Linux then asks no more. */
+static void host_without_discard(void **state)
+{
+	(void)state;
+	fault_arm(1, EOPNOTSUPP);
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 0, 1, 0), VIRTIO_BLK_S_UNSUPP);
+	assert_true(fault_disarm());
+	assert_int_equal(blk.dev.stats.failures, 0);
+	fault_arm(1, EIO);
+	assert_int_equal(range_request(VIRTIO_BLK_T_DISCARD, 0, 1, 0), VIRTIO_BLK_S_IOERR);
+	assert_zeroes(0, 0);
+	fault_arm(1, EOPNOTSUPP);
+	assert_int_equal(range_request(VIRTIO_BLK_T_WRITE_ZEROES, 1, 2, 1), VIRTIO_BLK_S_OK);
+	assert_true(fault_disarm());
+	assert_zeroes(1, 2);
 }
 
 /* There is nobody to tell: the chain comes back untouched, and the next one is served. */
@@ -433,6 +551,10 @@ int main(void)
 						tear_down),
 		TEST(short_header_is_an_error),
 		TEST(request_without_a_status_byte),
+		TEST(ranges_become_zeroes),
+		TEST(ranges_are_checked),
+		TEST(ranges_of_a_wrong_length_fail),
+		TEST(host_without_discard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,14 @@
 static char path[64];
 
 /* A new file of `len` bytes with a path; returns its descriptor. */
+static int do_op(const struct blk_file *f, enum blk_op_kind kind, struct iovec *iov, int nr,
+		 uint64_t off, uint64_t len)
+{
+	struct blk_op op = { .kind = kind, .iov = iov, .nr = nr, .off = off, .len = len };
+
+	return blk_file_do(f, &op);
+}
+
 static int named_disk(uint32_t len)
 {
 	int fd = disk_new(len);
@@ -77,7 +85,7 @@ static void copies_are_closed_by_themselves(void **state)
 	assert_int_equal(blk_file_dup(&copy, &f), 0);
 	blk_file_close(&f);
 	assert_int_equal(copy.sectors, 3);
-	assert_int_equal(blk_file_read(&copy, &iov, 1, 0, 1), 0);
+	assert_int_equal(do_op(&copy, BLK_READ, &iov, 1, 0, 1), 0);
 	blk_file_close(&copy);
 	assert_int_equal(fault_open_fds(), before);
 	close(fd);
@@ -121,17 +129,17 @@ static void transfers_move_exactly_what_they_are_asked_for(void **state)
 	(void)state;
 	assert_int_equal(blk_file_open(&f, path, false, &e), 0);
 	disk_pattern(want, 777, sizeof(want));
-	assert_int_equal(blk_file_read(&f, iov, 3, 777, 300), 0);
+	assert_int_equal(do_op(&f, BLK_READ, iov, 3, 777, 300), 0);
 	assert_memory_equal(got, want, sizeof(want));
 	for (unsigned int i = 0; i < 3; i++)
 		iov[i] = (struct iovec){ got[i], 100 };
-	assert_int_equal(blk_file_write(&f, iov, 3, 0, 300), 0);
+	assert_int_equal(do_op(&f, BLK_WRITE, iov, 3, 0, 300), 0);
 	memset(got, 0, sizeof(got));
 	for (unsigned int i = 0; i < 3; i++)
 		iov[i] = (struct iovec){ got[i], 100 };
-	assert_int_equal(blk_file_read(&f, iov, 3, 0, 300), 0);
+	assert_int_equal(do_op(&f, BLK_READ, iov, 3, 0, 300), 0);
 	assert_memory_equal(got, want, sizeof(want));
-	assert_int_equal(blk_file_flush(&f), 0);
+	assert_int_equal(do_op(&f, BLK_FLUSH, NULL, 0, 0, 0), 0);
 	blk_file_close(&f);
 	close(fd);
 }
@@ -148,7 +156,7 @@ static void early_end_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(blk_file_open(&f, path, false, &e), 0);
 	assert_int_equal(ftruncate(fd, BLK_SECTOR + 10), 0);
-	assert_int_equal(blk_file_read(&f, iov, 2, 0, 2 * BLK_SECTOR), -EIO);
+	assert_int_equal(do_op(&f, BLK_READ, iov, 2, 0, 2 * BLK_SECTOR), -EIO);
 	blk_file_close(&f);
 	close(fd);
 }

@@ -117,20 +117,20 @@ static void drives(void **state)
 	answers(&object_drive, &d,
 		"{\"drive_id\":\"rootfs\",\"partuuid\":null,\"is_root_device\":false,"
 		"\"cache_type\":\"Unsafe\",\"is_read_only\":false,\"path_on_host\":\"/a\","
-		"\"rate_limiter\":null,\"io_engine\":\"Sync\",\"socket\":null}");
+		"\"rate_limiter\":null,\"io_engine\":\"Sync\",\"socket\":null,\"serial\":null}");
 	taken(&object_drive, "{\"drive_id\":\"v\",\"is_root_device\":false,\"socket\":\"/s\"}", &d);
 	answers(&object_drive, &d,
 		"{\"drive_id\":\"v\",\"partuuid\":null,\"is_root_device\":false,"
 		"\"cache_type\":\"Unsafe\",\"is_read_only\":null,\"path_on_host\":null,"
-		"\"rate_limiter\":null,\"io_engine\":null,\"socket\":\"/s\"}");
+		"\"rate_limiter\":null,\"io_engine\":null,\"socket\":\"/s\",\"serial\":null}");
 	refused(&object_drive, "{\"drive_id\":\"v\",\"is_root_device\":false}",
 		"path_on_host: required without socket");
 	refused(&object_drive,
 		"{\"drive_id\":\"v\",\"is_root_device\":false,\"socket\":\"/"
 		"s\",\"io_engine\":\"Sync\"}",
 		"io_engine: given with socket");
-	refused(&object_drive, "{\"drive_id\":\"v-1\",\"is_root_device\":false}",
-		"drive_id: \"v-1\"");
+	refused(&object_drive, "{\"drive_id\":\"\",\"is_root_device\":false}", "drive_id: \"\"");
+	refused(&object_drive_update, "{\"drive_id\":\"v-1\"}", "drive_id: \"v-1\"");
 	refused(&object_drive, "{\"drive_id\":\"v\",\"path_on_host\":\"/a\"}",
 		"is_root_device: required");
 	refused(&object_drive, "{\"cache_type\":\"writeback\"}",
