@@ -91,11 +91,11 @@ $(BUILD)/mote $(BUILD)/mote-jailer:
 
 -include $(MOTE_OBJS:.o=.d) $(JAILER_OBJS:.o=.d)
 
-compile: $(BUILD)/mote $(BUILD)/mote-jailer
+compile: $(BUILD)/mote $(BUILD)/mote-jailer $(BUILD)/mote-seccomp
 
 # ---- the folders' own rules ---------------------------------------------------------------------
 
-include $(wildcard kernel-config/kernel.mk kernel-config/images.mk tests/testbed/testbed.mk \
+include $(wildcard seccomp/seccomp.mk kernel-config/kernel.mk kernel-config/images.mk tests/testbed/testbed.mk \
 	tests/tests.mk tests/integration.mk benchmarks/bench.mk)
 
 guest: $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio $(BUILD)/guest/initrd-min.cpio \
@@ -139,12 +139,13 @@ selftests: testbed
 	@tests/run-one --results $(RESULTS) --tap --timeout 900 selftest/testbed -- tests/testbed/selftest
 	@tests/run-one --results $(RESULTS) --timeout 120 selftest/install -- tests/install-test $(BUILD)
 
-INSTALLED := bin/mote share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
+INSTALLED := bin/mote bin/mote-seccomp share/mote/vmlinux share/mote/initrd.cpio share/man/man1/mote.1 \
 	share/bash-completion/completions/mote bin/mote-jailer bin/jailer share/man/man1/mote-jailer.1 \
 	share/bash-completion/completions/mote-jailer
 
 install: all
 	install -D -m 755 $(BUILD)/mote $(DESTDIR)$(PREFIX)/bin/mote
+	install -D -m 755 $(BUILD)/mote-seccomp $(DESTDIR)$(PREFIX)/bin/mote-seccomp
 	install -D -m 644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/share/mote/vmlinux
 	install -D -m 644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/share/mote/initrd.cpio
 	install -D -m 644 docs/mote.1 $(DESTDIR)$(PREFIX)/share/man/man1/mote.1

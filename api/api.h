@@ -41,6 +41,7 @@ struct api {
 	struct server *server; /* NULL with --no-api */
 	struct api_options options;
 	char *metadata; /* what --metadata had, until there is a service for it; NULL = nothing */
+	struct confine confine;
 	uint64_t start_us; /* CLOCK_MONOTONIC, of the process or what --start-time-us says */
 	uint64_t last_call_us;
 	int signal; /* the one that ends us; 0 = none */

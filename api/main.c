@@ -196,11 +196,18 @@ static enum api_exit prepare(struct api *api, uint64_t start_ns, struct err *e)
 		return API_EXIT_ERROR;
 	}
 	machine_init(&api->machine, &api->loop, &vm_fns, api);
+	api->machine.config.confine = &api->confine;
+	api->machine.closed = api->options.no_api;
 	defaults(&api->machine);
 	if (apply_options(api, e) < 0)
 		return API_EXIT_BAD_CONFIG;
 	log_info("Running Firecracker v" API_VERSION " (mote v" MOTE_VERSION ")");
-	if (signals_catch(api, e) < 0 || listen_for_clients(api, start_ns, e) < 0 ||
+	if (signals_catch(api, e) < 0)
+		return API_EXIT_ERROR;
+	/* Nobody could have said anything to us until here. */
+	if (confine_begin(&api->confine, &api->options.confine, e) < 0)
+		return API_EXIT_BAD_CONFIG;
+	if (listen_for_clients(api, start_ns, e) < 0 ||
 	    json_init(max_u64(max_u64(api->options.max_payload, api->options.mmds_limit),
 			      FILE_MAX_LEN),
 		      e) < 0 ||

@@ -45,10 +45,8 @@ KEEP(api_sock)
 KEEP(config_file)
 KEEP(metadata)
 KEEP(metrics_path)
-KEEP(seccomp_filter)
 FLAG(no_api)
 FLAG(boot_timer)
-FLAG(no_seccomp)
 FLAG(help)
 FLAG(version)
 FLAG(openapi)
@@ -57,6 +55,26 @@ NUMBER(start_time_cpu_us, "start-time-cpu-us", 0, UINT64_MAX)
 NUMBER(parent_cpu_time_us, "parent-cpu-time-us", 0, UINT64_MAX)
 NUMBER(max_payload, "http-api-max-payload-size", 1, MAX_PAYLOAD)
 NUMBER(mmds_limit, "mmds-size-limit", 1, MAX_PAYLOAD)
+
+/* What both faces of the program know (vmm/confine.h). */
+#define CONFINE_FLAG(member)                                             \
+	static int set_##member(void *ctx, const char *v, struct err *e) \
+	{                                                                \
+		(void)e;                                                 \
+		(void)v;                                                 \
+		((struct api_options *)ctx)->confine.member = true;      \
+		return 0;                                                \
+	}
+CONFINE_FLAG(no_seccomp)
+CONFINE_FLAG(seccomp_kill)
+CONFINE_FLAG(core_dumps)
+
+static int set_seccomp_filter(void *ctx, const char *v, struct err *e)
+{
+	(void)e;
+	((struct api_options *)ctx)->confine.seccomp_filter = v;
+	return 0;
+}
 
 static int set_id(void *ctx, const char *v, struct err *e)
 {
@@ -175,9 +193,13 @@ static const struct option_row rows[] = {
 	  "write a line to descriptor N when the API listens, when the\n"
 	  "guest runs, and when it has booted",
 	  set_ready_fd },
-	{ "seccomp-filter", "FILE", "filters of one's own (not supported by this version)",
+	{ "seccomp-filter", "FILE", "system call filters of one's own, made by mote-seccomp",
 	  set_seccomp_filter },
-	{ "no-seccomp", NULL, "no filters (this version has none yet)", set_no_seccomp },
+	{ "no-seccomp", NULL, "no system call filters", set_no_seccomp },
+	{ "seccomp-kill", NULL, "a refused system call kills at once, without a word",
+	  set_seccomp_kill },
+	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory",
+	  set_core_dumps },
 	{ "start-time-us", "N", "when the process was started, CLOCK_MONOTONIC",
 	  set_start_time_us },
 	{ "start-time-cpu-us", "N", "its CPU time then", set_start_time_cpu_us },
@@ -194,16 +216,7 @@ static int check(const struct api_options *o, struct err *e)
 {
 	if (o->no_api && !o->config_file)
 		return err_set(e, -EINVAL, "option '--no-api': expected --config-file with it");
-	if (o->seccomp_filter && o->no_seccomp)
-		return err_set(e, -EINVAL,
-			       "option '--seccomp-filter' cannot be used together with "
-			       "'--no-seccomp'");
-	if (o->seccomp_filter)
-		return err_set(e, -EINVAL,
-			       "option '--seccomp-filter': %s: not supported by this "
-			       "version",
-			       o->seccomp_filter);
-	return 0;
+	return confine_check_options(&o->confine, e);
 }
 
 /* Whatever else is wrong, who asks for help gets it. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "vmm/compiler.h"
+#include "vmm/confine.h"
 #include "vmm/err.h"
 #include "vmm/settings.h"
 
@@ -19,8 +20,7 @@ struct api_options {
 	struct logger_settings logger; /* level etc.; `given` as object_logger has it */
 	const char *metrics_path;
 	bool boot_timer;
-	const char *seccomp_filter;
-	bool no_seccomp;
+	struct confine_options confine;
 	uint64_t start_time_us, start_time_cpu_us, parent_cpu_time_us; /* 0 = not given */
 	uint64_t max_payload; /* bytes of a request's body */
 	uint64_t mmds_limit;

@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "api/metrics_out.h"
 #include "vmm/log.h"
 #include "vmm/metrics.h"
+#include "vmm/seccomp.h"
+#include "vmm/sigend.h"
 #include "vmm/term.h"
 #include "vmm/util.h"
 
@@ -28,8 +29,11 @@ static const struct fatal {
 	{ SIGSYS, API_EXIT_BAD_SYSCALL, &metrics.seccomp.num_faults },
 };
 
-static void on_fatal(int sig)
+static void on_fatal(int sig, siginfo_t *info, void *ctx)
 {
+	(void)ctx;
+	if (sig == SIGSYS)
+		seccomp_explain(info);
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++) {
 		if (fatal[i].signal != sig)
 			continue;
@@ -54,18 +58,16 @@ static struct ev_source signal_source;
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct api *api = ctx;
-	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	api->signal = (int)info.ssi_signo;
+	ev_del(&api->loop, &signal_source); /* it stays pending */
+	api->signal = sigend_waiting();
 	evloop_stop(&api->loop);
 }
 
 int signals_catch(struct api *api, struct err *e)
 {
-	struct sigaction sa = { .sa_handler = on_fatal };
+	struct sigaction sa = { .sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO };
 	sigset_t set;
 	int r;
 
@@ -79,22 +81,15 @@ int signals_catch(struct api *api, struct err *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	signal_fd = sigend_hold(&set);
 	if (signal_fd < 0)
-		return err_sys(e, -errno, "signalfd");
+		return err_sys(e, signal_fd, "signalfd");
 	r = ev_add(&api->loop, &signal_source, signal_fd, EPOLLIN | EV_ALWAYS, on_signal, api);
 	return r < 0 ? err_sys(e, r, "epoll") : 0;
 }
 
 void signals_die(const struct api *api)
 {
-	sigset_t none;
-
-	if (api->signal == 0)
-		return;
-	sigemptyset(&none);
-	signal(api->signal, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	raise(api->signal);
+	if (api->signal != 0)
+		sigend_release();
 }

@@ -3,7 +3,9 @@
 # with each build's own flags but without our warnings. Included by the top Makefile before all rules.
 
 DEP_SRC := $(BUILD)/deps/src
-DEP_HDRS := $(DEP_SRC)/cJSON.h $(DEP_SRC)/picohttpparser.h
+# Not third-party, but made before anything is compiled, too: the system call filters (seccomp/).
+SECCOMP_HDR := $(DEP_SRC)/seccomp_filters.h
+DEP_HDRS := $(DEP_SRC)/cJSON.h $(DEP_SRC)/picohttpparser.h $(SECCOMP_HDR)
 DEP_C := $(DEP_SRC)/cJSON.c $(DEP_SRC)/picohttpparser.c
 
 # -isystem: what is wrong in there is not ours to warn of. 64 levels are deeper than any document of

@@ -14,6 +14,7 @@
 #include "virtio/blk_file.h"
 #include "virtio/net.h"
 #include "virtio/vsock_uds.h"
+#include "vmm/confine.h"
 #include "vmm/console.h"
 #include "vmm/loader.h"
 #include "vmm/x86/layout.h"
@@ -63,6 +64,8 @@ struct vm_config {
 	struct vsock_uds vsock;
 	struct console_config console[2]; /* COM1: the kernel's console; COM2: a command's stdio */
 	bool com2;			  /* the second port exists */
+	struct confine *confine;	  /* the monitor's walls; NULL = none */
+	struct confine_files may_open;	  /* once the guest runs */
 };
 
 /*

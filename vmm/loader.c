@@ -129,6 +129,8 @@ static int map_pages(const struct gmem *m, const struct image_file *f, const str
 	if (p == MAP_FAILED)
 		return err_sys(e, -errno, "%s %s: map %s at 0x%" PRIx64, f->what, f->name,
 			       size_text(pages->len).s, pages->off);
+	/* As the guest memory that it takes the place of. */
+	madvise(p, pages->len, MADV_DONTDUMP);
 	return 1;
 }
 

@@ -234,6 +234,16 @@ static void make_console(struct machine *m)
 		console->in_fd = STDIN_FILENO;
 }
 
+/* A running drive may be given another file, of which only the way it is opened is known. */
+static struct confine_files may_open(const struct machine *m)
+{
+	struct confine_files f = { .read = !m->closed && m->config.nr_drives > 0 };
+
+	for (unsigned int i = 0; f.read && i < m->config.nr_drives; i++)
+		f.write |= !m->config.drive[i].file.read_only;
+	return f;
+}
+
 int machine_start(struct machine *m, struct err *e)
 {
 	int r;
@@ -246,9 +256,10 @@ int machine_start(struct machine *m, struct err *e)
 	if (r < 0)
 		return r;
 	make_console(m);
+	m->config.may_open = may_open(m);
 	r = vm_build(&m->vm, &m->config, e);
 	if (r == 0)
-		r = vm_start(&m->vm, e);
+		r = vm_start(&m->vm, &m->config, e);
 	if (r < 0) {
 		term_restore();
 		return r;

@@ -31,6 +31,7 @@ struct machine {
 	struct evloop *loop;
 	enum machine_phase phase;
 	bool created; /* the KVM VM is made, ahead of its configuration */
+	bool closed;  /* nobody can ask for changes once it runs */
 	const struct vm_fns *fns;
 	void *ctx;
 	struct vm_settings settings; /* what was asked for, for GET */

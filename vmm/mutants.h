@@ -60,6 +60,14 @@
 #define MUT_DESC(copy, ram) (copy)
 #endif
 
+/* the walls around the monitor */
+#define MUT_FILE_LENGTH(x) (MUT != 140 && (x)) /* 140: a filter file may be cut off */
+#define MUT_FILE_SUM(x)	   (MUT != 141 && (x)) /* 141: a filter file may be damaged */
+#define MUT_DEADLY(x)	   (MUT == 142 ? SECCOMP_RET_TRAP : (x)) /* 142: --seccomp-kill traps */
+#define MUT_LANDLOCK(x)	   (MUT == 143 ? 1 : (x)) /* 143: Landlock refuses to execute, no more */
+#define MUT_VCPU_FILTER(x) (MUT == 144 ? SECCOMP_LOOP : (x)) /* 144: the loop's for vCPUs */
+#define MUT_DUMPS(x)	   (MUT != 145 && (x))		     /* 145: core dumps are on */
+
 /* vsock */
 #define MUT_PACKET_BAD(x) (MUT != 100 && (x))	     /* 100: a packet's length is believed */
 #define MUT_NO_CREDIT(x)  (MUT != 101 && (x))	     /* 101: the guest may send without credit */

@@ -6,12 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/log.h"
 #include "vmm/run_options.h"
+#include "vmm/sigend.h"
 #include "vmm/term.h"
 #include "vmm/util.h"
 #include "vmm/vm.h"
@@ -21,6 +21,7 @@ struct run {
 	struct vm vm;
 	struct vm_config config;
 	struct run_options options;
+	struct confine confine;
 	int signal_fd;
 	struct ev_source signals;
 	int signal; /* the one that ended us; 0 = none */
@@ -50,13 +51,31 @@ static void on_key(void *ctx, enum console_key key)
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct run *run = ctx;
-	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	run->signal = (int)info.ssi_signo;
+	ev_del(&run->loop, &run->signals); /* it stays pending */
+	run->signal = sigend_waiting();
 	vm_set_end(&run->vm, VM_LEFT);
+}
+
+/* A filter refused a call. */
+static void on_bad_call(int sig, siginfo_t *info, void *ctx)
+{
+	(void)sig;
+	(void)ctx;
+	seccomp_explain(info);
+	term_restore();
+	_exit(RUN_BAD_CALL);
+}
+
+static int confine(struct run *run, struct err *e)
+{
+	struct sigaction sa = { .sa_sigaction = on_bad_call, .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGSYS, &sa, NULL);
+	run->options.confine.unspoken = true;
+	return confine_begin(&run->confine, &run->options.confine, e);
 }
 
 /* Signals that end us come to the loop; a closed pipe is an error like any other. */
@@ -71,21 +90,11 @@ static int catch_signals(struct run *run, struct err *e)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	run->signal_fd = sigend_hold(&set);
 	if (run->signal_fd < 0)
-		return err_sys(e, -errno, "signalfd");
+		return err_sys(e, run->signal_fd, "signalfd");
 	r = ev_add(&run->loop, &run->signals, run->signal_fd, EPOLLIN | EV_ALWAYS, on_signal, run);
 	return r < 0 ? err_sys(e, r, "epoll") : 0;
-}
-
-/* From here on signals have their usual effect again: nothing is left to clean up. */
-static void release_signals(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int take_terminal(struct run *run)
@@ -151,7 +160,7 @@ static int boot(struct run *run, struct err *e)
 		return r;
 	r = vm_build(&run->vm, &run->config, e);
 	if (r == 0)
-		r = vm_start(&run->vm, e);
+		r = vm_start(&run->vm, &run->config, e);
 	if (r == 0) {
 		vm_config_close(&run->config);
 		r = evloop_run(&run->loop);
@@ -159,7 +168,7 @@ static int boot(struct run *run, struct err *e)
 		/* Now that nothing else is to be saved, a signal may end the wait for a reader. */
 		term_restore();
 		if (run->signal == 0)
-			release_signals();
+			sigend_release();
 		for (unsigned int i = 0; i < run->vm.nr_ports; i++)
 			console_flush(&run->vm.console[i]);
 	}
@@ -205,8 +214,9 @@ int run_main(int argc, char **argv, uint64_t start_ns)
 	run_options_script(&run->options);
 	if (run->options.start_us != 0)
 		run->start_ns = run->options.start_us * 1000;
-	if (run_config(&run->options, &run->config, &e) < 0)
+	if (confine(run, &e) < 0 || run_config(&run->options, &run->config, &e) < 0)
 		return fail(&e, RUN_BAD_CONFIG);
+	run->config.confine = &run->confine;
 	r = evloop_init(&run->loop);
 	if (r < 0) {
 		err_sys(&e, r, "event loop");
@@ -226,11 +236,8 @@ int run_main(int argc, char **argv, uint64_t start_ns)
 		return fail(&e, status_of_failure(r));
 	if (run->options.boot_timer)
 		print_times(run);
-	if (run->signal != 0) {
-		/* Die of it, so that a shell sees how we ended. */
-		signal(run->signal, SIG_DFL);
-		release_signals();
-		raise(run->signal);
-	}
+	/* Die of it, so that a shell sees how we ended. */
+	if (run->signal != 0)
+		sigend_release();
 	return exit_status(run);
 }

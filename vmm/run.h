@@ -13,6 +13,7 @@ enum run_exit {
 	RUN_TRIPLE_FAULT = 122, /* the guest crashed */
 	RUN_NO_STATUS = 123,	/* the guest ended, or was left, before its command did */
 	RUN_FAILED = 125,	/* the host's fault: KVM, memory, a device */
+	RUN_BAD_CALL = 148,	/* a system call that the filters refuse */
 	RUN_BAD_CONFIG = 152,	/* kernel, initrd, disk or size that cannot be used */
 	RUN_BAD_ARGUMENT = 153,
 };

@@ -199,6 +199,37 @@ static int set_boot_timer(void *ctx, const char *v, struct err *e)
 	return 0;
 }
 
+static int set_no_seccomp(void *ctx, const char *v, struct err *e)
+{
+	(void)v;
+	(void)e;
+	((struct run_options *)ctx)->confine.no_seccomp = true;
+	return 0;
+}
+
+static int set_seccomp_kill(void *ctx, const char *v, struct err *e)
+{
+	(void)v;
+	(void)e;
+	((struct run_options *)ctx)->confine.seccomp_kill = true;
+	return 0;
+}
+
+static int set_core_dumps(void *ctx, const char *v, struct err *e)
+{
+	(void)v;
+	(void)e;
+	((struct run_options *)ctx)->confine.core_dumps = true;
+	return 0;
+}
+
+static int set_seccomp_filter(void *ctx, const char *v, struct err *e)
+{
+	(void)e;
+	((struct run_options *)ctx)->confine.seccomp_filter = v;
+	return 0;
+}
+
 static int set_help(void *ctx, const char *v, struct err *e)
 {
 	(void)v;
@@ -228,6 +259,13 @@ static const struct option_row rows[] = {
 	  set_vsock },
 	{ "boot-timer", NULL, "say on standard error how long the boot took", set_boot_timer },
 	{ "start-time-us", "US", "count the boot from this CLOCK_MONOTONIC time", set_start },
+	{ "seccomp-filter", "FILE", "system call filters of one's own, made by mote-seccomp",
+	  set_seccomp_filter },
+	{ "no-seccomp", NULL, "no system call filters", set_no_seccomp },
+	{ "seccomp-kill", NULL, "a refused system call kills at once, without a word",
+	  set_seccomp_kill },
+	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory",
+	  set_core_dumps },
 	{ "help", NULL, "this text", set_help },
 };
 
@@ -248,7 +286,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
 			       "option '--kernel-load': 'map', expected copy with --pages hugetlb");
 	if (rest < argc)
 		o->command = (const char *const *)&argv[rest];
-	return 0;
+	return confine_check_options(&o->confine, e);
 }
 
 void run_options_script(struct run_options *o)
@@ -274,7 +312,8 @@ void run_options_help(void)
 	       "sends Ctrl-A.\n\n"
 	       "exit status: that of COMMAND; 0 when a guest without one powered off or rebooted;\n"
 	       "122 triple fault, 123 the guest ended before COMMAND did, 125 host failure,\n"
-	       "152 unusable kernel, initrd, disk or size, 153 wrong argument.\n");
+	       "148 a system call was refused, 152 unusable kernel, initrd, disk or size,\n"
+	       "153 wrong argument.\n");
 }
 
 /* ---- from options to a configuration ----------------------------------------------------------

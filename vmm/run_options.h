@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "vmm/config.h"
+#include "vmm/confine.h"
 
 struct run_options {
 	const char *kernel;	  /* NULL = the one installed with us */
@@ -28,6 +29,7 @@ struct run_options {
 	char vsock[VM_PATH_MAX]; /* "" = none */
 	uint64_t vsock_cid;
 	bool boot_timer;
+	struct confine_options confine;
 	bool help;
 };
 

@@ -114,6 +114,18 @@ static void log_failure(const struct vcpu *v)
 			  run->exit_reason);
 }
 
+/* Until nobody wants it paused, or it is to end. */
+static void stand_still(struct vcpu *v)
+{
+	pthread_mutex_lock(&v->lock);
+	while (v->pause && !atomic_load(&v->stop))
+		pthread_cond_wait(&v->go_on, &v->lock);
+	atomic_store(&v->parked, false);
+	if (!atomic_load(&v->stop))
+		v->run->immediate_exit = 0;
+	pthread_mutex_unlock(&v->lock);
+}
+
 /*
  * Stands still while vcpu_ask_pause wants it. Called when KVM_RUN came back because of
  * immediate_exit: it has completed the instruction whose exit was handled last, so that the
@@ -129,13 +141,7 @@ static void park_while_asked(struct vcpu *v)
 	pthread_mutex_unlock(&v->lock);
 	if (park)
 		v->fns->parked(v->ctx);
-	pthread_mutex_lock(&v->lock);
-	while (v->pause && !atomic_load(&v->stop))
-		pthread_cond_wait(&v->go_on, &v->lock);
-	atomic_store(&v->parked, false);
-	if (!atomic_load(&v->stop))
-		v->run->immediate_exit = 0;
-	pthread_mutex_unlock(&v->lock);
+	stand_still(v);
 }
 
 /* Enters the guest until something ends this vCPU. */
@@ -182,9 +188,13 @@ static void *vcpu_main(void *arg)
 	snprintf(name, sizeof(name), "fc_vcpu %u", v->index);
 	prctl(PR_SET_NAME, name);
 	log_name_thread(name);
-	if (v->index == 0)
-		v->fns->first_entry(v->ctx);
-	why = run_guest(v);
+	why = v->fns->confine(v->ctx) ? VCPU_STOPPED : VCPU_FAILED;
+	if (why == VCPU_STOPPED) {
+		stand_still(v);
+		if (v->index == 0)
+			v->fns->first_entry(v->ctx);
+		why = run_guest(v);
+	}
 	if (why != VCPU_STOPPED)
 		v->fns->ended(v->ctx, why);
 	atomic_store(&v->parked, true);
@@ -194,13 +204,19 @@ static void *vcpu_main(void *arg)
 
 int vcpu_start(struct vcpu *v, struct err *e)
 {
+	static const int own[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
 	pthread_attr_t attr;
 	sigset_t all, old;
 	int r;
 
-	/* Signals belong to the loop; a vCPU thread takes only the kick. */
+	v->pause = true;
+	atomic_store(&v->parked, true);
+	/* Signals belong to the loop; a vCPU thread takes only the kick, and what it causes by
+	 * itself: when that is held back, it kills without its handler. */
 	sigfillset(&all);
 	sigdelset(&all, SIGRTMIN);
+	for (unsigned int i = 0; i < ARRAY_SIZE(own); i++)
+		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);

@@ -23,6 +23,9 @@ enum vcpu_end {
 };
 
 struct vcpu_fns {
+	/* First of all on its thread: the walls around it. False, logged, when they do not stand.
+	 */
+	bool (*confine)(void *ctx);
 	/* Before the first entry of vCPU 0. vCPU thread. */
 	void (*first_entry)(void *ctx);
 	/* The vCPU ended by itself. vCPU thread, its last act but for `parked`. */
@@ -62,7 +65,8 @@ struct vcpu {
 int vcpu_init(struct vcpu *v, int vm_fd, unsigned int index, size_t run_size, struct err *e)
 	MUST_CHECK;
 
-/* Lets it run on a thread of its own, named "fc_vcpu <index>" (clients look for that name). */
+/* Starts its thread, named "fc_vcpu <index>" (clients look for that name). It is paused:
+ * vcpu_resume lets it enter the guest. */
 int vcpu_start(struct vcpu *v, struct err *e) MUST_CHECK;
 
 /* Makes it leave its loop at its next exit from the guest. Any thread; does not wait. */

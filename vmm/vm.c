@@ -11,6 +11,7 @@
 
 #include "vmm/cmdline.h"
 #include "vmm/devices.h"
+#include "vmm/log.h"
 #include "vmm/util.h"
 #include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
@@ -140,6 +141,16 @@ static void on_first_entry(void *ctx)
 	atomic_store(&vm->first_entry_ns, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
 }
 
+static bool on_vcpu_thread(void *ctx)
+{
+	struct err e;
+
+	if (confine_vcpu(((const struct vm *)ctx)->confine, &e) == 0)
+		return true;
+	log_error("%s", e.msg);
+	return false;
+}
+
 static void on_vcpu_ended(void *ctx, enum vcpu_end why)
 {
 	vm_set_end(ctx, why == VCPU_TRIPLE_FAULT ? VM_TRIPLE_FAULT : VM_FAILED);
@@ -151,6 +162,7 @@ static void on_vcpu_parked(void *ctx)
 }
 
 static const struct vcpu_fns vcpu_fns = {
+	.confine = on_vcpu_thread,
 	.first_entry = on_first_entry,
 	.ended = on_vcpu_ended,
 	.parked = on_vcpu_parked,
@@ -219,19 +231,25 @@ int vm_build(struct vm *vm, const struct vm_config *c, struct err *e)
 	return r;
 }
 
-int vm_start(struct vm *vm, struct err *e)
+int vm_start(struct vm *vm, const struct vm_config *c, struct err *e)
 {
-	/* vCPU 0 last: when it runs, the others wait for it already. */
-	for (unsigned int i = vm->nr_vcpus; i-- > 0;) {
-		int r = vcpu_start(&vm->vcpu[i], e);
+	int r = confine_prepare(c->confine, c->may_open, e);
 
-		if (r < 0) {
-			vm_stop(vm);
-			teardown(vm);
-			evloop_reopen(vm->loop);
-			return r;
-		}
+	vm->confine = c->confine;
+	for (unsigned int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+		r = vcpu_start(&vm->vcpu[i], e);
+	/* No thread can be started from here on, and no vCPU has entered the guest yet. */
+	if (r == 0)
+		r = confine_loop(c->confine, e);
+	if (r < 0) {
+		vm_stop(vm);
+		teardown(vm);
+		evloop_reopen(vm->loop);
+		return r;
 	}
+	/* vCPU 0 last: when it runs, the others wait for it already. */
+	for (unsigned int i = vm->nr_vcpus; i-- > 0;)
+		vcpu_resume(&vm->vcpu[i]);
 	return 0;
 }
 

@@ -95,6 +95,7 @@ struct vm {
 	_Atomic int exit_status; /* what the guest's command returned; -1 = not reported */
 	const struct vm_fns *fns;
 	void *ctx;
+	const struct confine *confine; /* for the vCPUs' threads */
 
 	/* CLOCK_MONOTONIC, nanoseconds; 0 = has not happened. */
 	_Atomic uint64_t first_entry_ns; /* vCPU 0 is about to enter the guest */
@@ -114,7 +115,8 @@ int vm_create(struct vm *vm, struct evloop *loop, const struct vm_fns *fns, void
  */
 int vm_build(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
-int vm_start(struct vm *vm, struct err *e) MUST_CHECK;
+/* Puts each thread behind its walls, and lets the guest run. */
+int vm_start(struct vm *vm, const struct vm_config *c, struct err *e) MUST_CHECK;
 
 /*
  * Gets all vCPUs out of the guest and freezes the devices; what the guest asked for before is done
