@@ -25,7 +25,7 @@ class Terminal:
     With read=False nobody reads the screen.
     """
 
-    def __init__(self, *args, foreground=True, stdout=None, read=True, rows=33, cols=99):
+    def __init__(self, *args, prefix=(), foreground=True, stdout=None, read=True, rows=33, cols=99):
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
         # Not the defaults, so that restoring something else would show.
@@ -36,7 +36,7 @@ class Terminal:
         self.before = self.attrs()
         self.report, report = os.pipe()
         hold, self.hold = os.pipe()
-        words = [os.fsencode(str(a)) for a in (MOTE, *args)]
+        words = [os.fsencode(str(a)) for a in (*prefix, MOTE, *args)]
         self.leader = os.fork()
         if self.leader == 0:
             try:
