@@ -315,7 +315,9 @@ def use_api(used, tmp_path):
     subprocess.run(["ip", "addr", "add", f"{HOST}/24", "dev", "mtseccomp"], check=True)
     subprocess.run(["ip", "link", "set", "mtseccomp", "up"], check=True)
     tap, _ = inherited_tap()
-    m = Monitor(tmp_path, "--ready-fd", ready_end, "--boot-timer", prefix=used.prefix, pass_fds=(ready_end, tap))
+    metadata = tmp_path / "metadata"
+    metadata.write_text("{}")
+    m = Monitor(tmp_path, "--metadata", metadata, "--ready-fd", ready_end, "--boot-timer", prefix=used.prefix, pass_fds=(ready_end, tap))
     m.api.put("/logger", {"log_path": str(tmp_path / "log"), "level": "Info"})
     m.api.put("/metrics", {"metrics_path": str(tmp_path / "metrics")})
     m.configure(boot_args=f"{api.BOOT_ARGS} MOTE_CMD={api.words('sh', '-c', GUEST_SCRIPT)}", vcpu_count=2)
