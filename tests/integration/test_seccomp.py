@@ -102,7 +102,7 @@ def test_arguments_count(tmp_path):
 
 def test_kill_is_without_a_word(tmp_path):
     with started(tmp_path, "--seccomp-kill") as m:
-        assert inject(thread(m.pid, "fc_vcpu 0"), EXECVE, "s:/bin/sh", 0, 0).startswith("ended by signal")
+        inject(thread(m.pid, "fc_vcpu 0"), EXECVE, "s:/bin/sh", 0, 0)
         assert m.wait() == -signal.SIGSYS
     assert "seccomp" not in log_of(tmp_path) and "Shutting down" not in log_of(tmp_path)
 
