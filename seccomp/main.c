@@ -57,7 +57,7 @@ static void read_input(const char *path)
 		kind++;
 	if (kind == SECCOMP_KINDS)
 		die("%s: expected setup.policy, loop.policy, vcpu.policy or a .json file", path);
-	if (given[kind])
+	else if (given[kind])
 		die("%s: a second policy for %s", path, kind_name[kind]);
 	policy_read_text(&policy[kind], path);
 	given[kind] = true;

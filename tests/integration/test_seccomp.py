@@ -256,7 +256,12 @@ class Used:
 
 
 def child_of(pid):
-    return int(mote.proc_lines(pid, f"task/{pid}/children")[0].split()[0])
+    """The monitor that `used` has started."""
+    def children():
+        return (mote.proc_lines(pid, f"task/{pid}/children") or [""])[0].split()
+
+    wait_until(children, "the monitor's start")
+    return int(children()[0])
 
 
 def inherited_tap():
@@ -384,7 +389,7 @@ def in_call(pid, nr):
 def use_slow_reader(used):
     """The guest has ended, and nobody has read all that it said: the monitor waits, is stopped, and goes on."""
     ours, theirs = os.pipe()
-    full = fcntl.fcntl(theirs, fcntl.F_GETPIPE_SZ)
+    full = fcntl.fcntl(theirs, 1031, 4096)  # F_SETPIPE_SZ: the serial port is slow
     m = Mote("run", "--", "sh", "-c", f"head -c {full + 10} /dev/zero", prefix=used.prefix, stdout=theirs)
     os.close(theirs)
     wait_until(lambda: in_call(child_of(m.pid), POLL), "end of the guest", 4 * mote.TIMEOUT)

@@ -103,10 +103,13 @@ static void enter_tested(const struct seccomp_file *f, int kind)
 static void make_call(const struct probe *p)
 {
 	long r = (long)p->nr;
-	register long r10 __asm__("r10") = p->arg[3];
-	register long r8 __asm__("r8") = p->arg[4];
-	register long r9 __asm__("r9") = p->arg[5];
+	register long r10 __asm__("r10");
+	register long r8 __asm__("r8");
+	register long r9 __asm__("r9");
 
+	r10 = p->arg[3];
+	r8 = p->arg[4];
+	r9 = p->arg[5];
 	if (p->i386)
 		__asm__ volatile("int $0x80" : "+a"(r) : "b"(0L), "c"(0L), "d"(0L) : "memory");
 	else
