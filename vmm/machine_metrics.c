@@ -6,6 +6,7 @@
 #include "vmm/machine.h"
 
 #include <linux/virtio_ids.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "vmm/devices.h"
@@ -84,6 +85,11 @@ static void gather_vsock(const struct vsock_counters *s)
 	metric_set(&t->muxer_event_fails, s->muxer_event_fails);
 }
 
+_Static_assert(offsetof(struct metrics_virtio, queue0_notifications) +
+			       2 * VIRTIO_MAX_QUEUES * sizeof(metric) <=
+		       sizeof(struct metrics_virtio),
+	       "every queue is counted");
+
 /* Which of the queues' metrics belongs to queue `q`. */
 static metric *of_queue(metric *queue0, unsigned int q)
 {
@@ -102,7 +108,7 @@ static void gather_transport(const struct vmmio *v, struct metrics_virtio *t)
 	metric_set(&t->failures, s->failures);
 	metric_set(&t->faults, s->faults);
 	metric_set(&t->register_faults, atomic_load(&v->register_faults));
-	for (unsigned int q = 0; q < v->dev->ops->nr_queues; q++) {
+	for (unsigned int q = 0; q < VIRTIO_MAX_QUEUES; q++) {
 		metric_set(of_queue(&t->queue0_notifications, q), s->queue[q].kicks);
 		metric_set(of_queue(&t->queue0_interrupts, q), s->queue[q].interrupts);
 	}
