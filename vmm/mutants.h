@@ -52,6 +52,11 @@
 #define MUT_SETTLE(x)	    (MUT != 181 && (x))	     /* 181: a reset does not wait for requests */
 #define MUT_PAGE(x, y)	    (MUT == 183 ? (y) : (x)) /* 183: registers are not shown anew */
 #define MUT_ENDED(x)	    (MUT == 182 ? 0 : (x))   /* 182: what the kernel cut short is done */
+/* block, and the registers' page */
+#define MUT_RANGE_MAX(x) (MUT != 180 && (x))	  /* 180: a discard may be of any length */
+#define MUT_SETTLE(x)	 (MUT != 181 && (x))	  /* 181: a reset does not wait for requests */
+#define MUT_PAGE(x, y)	 (MUT == 183 ? (y) : (x)) /* 183: registers are not shown anew */
+#define MUT_ENDED(x)	 (MUT == 182 ? 0 : (x))	  /* 182: what the kernel cut short is done */
 
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
