@@ -48,10 +48,6 @@
 #define MUT_HELD(x)	    (MUT != 124 && (x)) /* 124: a frame that the tap has no room for is lost */
 #define MUT_QUEUE_RUNS(x)   (MUT == 125 || (x)) /* 125: buffers of a stopped queue are written */
 
-#define MUT_RANGE_MAX(x)    (MUT != 180 && (x))	     /* 180: a discard may be of any length */
-#define MUT_SETTLE(x)	    (MUT != 181 && (x))	     /* 181: a reset does not wait for requests */
-#define MUT_PAGE(x, y)	    (MUT == 183 ? (y) : (x)) /* 183: registers are not shown anew */
-#define MUT_ENDED(x)	    (MUT == 182 ? 0 : (x))   /* 182: what the kernel cut short is done */
 /* block, and the registers' page */
 #define MUT_RANGE_MAX(x) (MUT != 180 && (x))	  /* 180: a discard may be of any length */
 #define MUT_SETTLE(x)	 (MUT != 181 && (x))	  /* 181: a reset does not wait for requests */
