@@ -98,7 +98,7 @@ static unsigned int give_packets(struct vsock *v)
 		return 1;
 	}
 	nr = vsock_conns_next(&v->conns, h, held->room, fit);
-	held->wanted = (uint16_t)(nr == held->nr ? min_u64(2u * nr, VSOCK_BATCH) : 1);
+	held->wanted = (uint16_t)(nr == held->nr ? min_u64(2ull * nr, VSOCK_BATCH) : 1);
 	use_buffers(v, nr, h);
 	return nr;
 }

@@ -86,7 +86,7 @@ static void gather_vsock(const struct vsock_counters *s)
 }
 
 _Static_assert(offsetof(struct metrics_virtio, queue0_notifications) +
-			       2 * VIRTIO_MAX_QUEUES * sizeof(metric) <=
+			       (size_t)2 * VIRTIO_MAX_QUEUES * sizeof(metric) <=
 		       sizeof(struct metrics_virtio),
 	       "every queue is counted");
 
