@@ -19,9 +19,9 @@ static int enter(const struct blk_ring *r, unsigned int submit, unsigned int wai
 	return n < 0 ? -errno : (int)n;
 }
 
-static int register_file(const struct blk_ring *r, unsigned int how, const void *arg)
+static int do_register(const struct blk_ring *r, unsigned int how, const void *arg, unsigned int nr)
 {
-	return syscall(SYS_io_uring_register, r->fd, how, arg, 1) < 0 ? -errno : 0;
+	return syscall(SYS_io_uring_register, r->fd, how, arg, nr) < 0 ? -errno : 0;
 }
 
 static int map_queues(struct blk_ring *r, const struct io_uring_params *p)
@@ -63,9 +63,29 @@ static const char *reason(int r)
 	return strerror(-r);
 }
 
+/*
+ * What the ring can be asked for, for good: seccomp does not see what goes through it, and whoever
+ * takes over the loop must not open or connect by it. The file is always the registered one.
+ */
+static int restrict_ring(const struct blk_ring *r)
+{
+	static const struct io_uring_restriction allowed[] = {
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC },
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FALLOCATE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		  .register_op = IORING_REGISTER_FILES_UPDATE },
+	};
+	int ret = do_register(r, IORING_REGISTER_RESTRICTIONS, allowed, ARRAY_SIZE(allowed));
+
+	return ret < 0 ? ret : do_register(r, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 int blk_ring_init(struct blk_ring *r, int fd, struct err *e)
 {
-	struct io_uring_params p = { .flags = IORING_SETUP_COOP_TASKRUN };
+	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN };
 	int32_t file = fd;
 	int ret = 0;
 
@@ -73,7 +93,7 @@ int blk_ring_init(struct blk_ring *r, int fd, struct err *e)
 	r->fd = (int)syscall(SYS_io_uring_setup, BLK_RING_DEPTH, &p);
 	if (r->fd < 0 && errno == EINVAL) {
 		/* Before Linux 5.19: it interrupts us where it could wait. */
-		memset(&p, 0, sizeof(p));
+		p = (struct io_uring_params){ .flags = IORING_SETUP_R_DISABLED };
 		r->fd = (int)syscall(SYS_io_uring_setup, BLK_RING_DEPTH, &p);
 	}
 	if (r->fd < 0)
@@ -84,7 +104,9 @@ int blk_ring_init(struct blk_ring *r, int fd, struct err *e)
 	if (ret == 0)
 		ret = map_queues(r, &p);
 	if (ret == 0)
-		ret = register_file(r, IORING_REGISTER_FILES, &file);
+		ret = do_register(r, IORING_REGISTER_FILES, &file, 1);
+	if (ret == 0)
+		ret = restrict_ring(r);
 	if (ret < 0) {
 		blk_ring_release(r);
 		return err_set(e, ret,
@@ -112,7 +134,7 @@ int blk_ring_set_file(struct blk_ring *r, int fd)
 	int32_t file = fd;
 	struct io_uring_files_update u = { .fds = (uintptr_t)&file };
 
-	return register_file(r, IORING_REGISTER_FILES_UPDATE, &u);
+	return do_register(r, IORING_REGISTER_FILES_UPDATE, &u, 1);
 }
 
 void blk_ring_add(struct blk_ring *r, const struct blk_op *op, uint64_t tag)

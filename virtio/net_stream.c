@@ -15,9 +15,9 @@
 #include "vmm/util.h"
 
 #define FRAME_MIN 14u /* an Ethernet header */
-#define FRAME_MAX (NET_FRAME_MAX - NET_HEADER)
+#define FRAME_MAX ((size_t)NET_FRAME_MAX - NET_HEADER)
 
-_Static_assert(sizeof(((struct net_stream *)0)->in) >= 2u * (NET_STREAM_PREFIX + FRAME_MAX),
+_Static_assert(sizeof(((struct net_stream *)0)->in) >= 2 * (NET_STREAM_PREFIX + FRAME_MAX),
 	       "a whole frame fits behind the part of another");
 
 /* ---- receive --------------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ static ssize_t stream_receive(struct net_backend *b, const struct iovec *iov, in
 
 			if (MUT_STREAM_LENGTH(len < FRAME_MIN || len > FRAME_MAX)) {
 				log_guest("net: a frame of %u bytes came from the socket, expected "
-					  "%u to %u",
+					  "%u to %zu",
 					  len, FRAME_MIN, FRAME_MAX);
 				return -EBADMSG;
 			}

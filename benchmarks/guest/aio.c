@@ -22,18 +22,18 @@
 
 struct load {
 	const char *name;
-	int op; /* IOCB_CMD_* */
 	size_t bytes;
+	int op; /* IOCB_CMD_* */
 	unsigned int depth;
 	unsigned int count;
 	int is_random;
 };
 
 static const struct load loads[] = {
-	{ "read1", IOCB_CMD_PREAD, 4096, 1, 2000, 1 },
-	{ "read32", IOCB_CMD_PREAD, 4096, 32, 4000, 1 },
-	{ "write32", IOCB_CMD_PWRITE, 4096, 32, 4000, 1 },
-	{ "seq4", IOCB_CMD_PREAD, 1 << 20, 4, 128, 0 },
+	{ "read1", 4096, IOCB_CMD_PREAD, 1, 2000, 1 },
+	{ "read32", 4096, IOCB_CMD_PREAD, 32, 4000, 1 },
+	{ "write32", 4096, IOCB_CMD_PWRITE, 32, 4000, 1 },
+	{ "seq4", 1 << 20, IOCB_CMD_PREAD, 4, 128, 0 },
 };
 
 struct disk {
@@ -64,11 +64,11 @@ static long long next_offset(struct disk *d, const struct load *l)
 	uint64_t slots = d->size / l->bytes;
 
 	if (!l->is_random)
-		return (long long)(d->next++ % slots * l->bytes);
+		return (long long)(d->next++ % slots) * (long long)l->bytes;
 	d->random ^= d->random << 13;
 	d->random ^= d->random >> 7;
 	d->random ^= d->random << 17;
-	return (long long)(d->random % slots * l->bytes);
+	return (long long)(d->random % slots) * (long long)l->bytes;
 }
 
 static void submit(struct disk *d, struct iocb **list, long nr)
