@@ -74,7 +74,7 @@ int api_apply_config_file(struct api *api, const char *path, bool *started, stru
 {
 	static const struct action_request start = { .action_type = ACTION_INSTANCE_START };
 	const cJSON *json = json_parse_file("config file", path, e);
-	struct err why;
+	struct err why = { 0 };
 
 	*started = false;
 	if (!json)

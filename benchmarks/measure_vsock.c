@@ -81,7 +81,7 @@ static uint64_t take_all(int fd)
 /* One attempt: a connection, or -1. */
 static int try_to_dial(const char *path, const char *port)
 {
-	struct sockaddr_un to;
+	struct sockaddr_un to = { 0 };
 	int fd = unix_socket(&to, path, "");
 	char c = 0;
 	int n;
@@ -118,7 +118,7 @@ static double rate(uint64_t bytes, uint64_t ns)
 
 static double measure_take(const char *path, const char *port)
 {
-	struct sockaddr_un at;
+	struct sockaddr_un at = { 0 };
 	char suffix[32];
 	uint64_t begin, bytes;
 	int l, fd;

@@ -159,8 +159,7 @@ static void read_filter(struct place *p, const cJSON *filter, struct policy *out
 		die("%s: %s: default_action and filter_action are the same", p->file, p->thread);
 	out->otherwise = otherwise;
 	out->matched = matched;
-	cJSON_ArrayForEach(item, rules)
-	{
+	for (item = rules ? rules->child : NULL; item; item = item->next) {
 		const cJSON *args = cJSON_GetObjectItemCaseSensitive(item, "args");
 		const char *call = string_of(p, item, "syscall");
 		bool known = false;
@@ -171,7 +170,8 @@ static void read_filter(struct place *p, const cJSON *filter, struct policy *out
 		if (!known) {
 			struct rule *r = policy_add(out, call, p->file, 0);
 
-			cJSON_ArrayForEach(arg, args) read_arg(p, arg, r);
+			for (arg = args ? args->child : NULL; arg; arg = arg->next)
+				read_arg(p, arg, r);
 		}
 		p->rule++;
 	}
@@ -194,8 +194,7 @@ void json_read(const char *path, struct policy policy[SECCOMP_KINDS], bool given
 
 	if (!cJSON_IsObject(root))
 		die("%s: not a JSON object", path);
-	cJSON_ArrayForEach(filter, root)
-	{
+	for (filter = root ? root->child : NULL; filter; filter = filter->next) {
 		struct place p = { .file = path, .thread = filter->string };
 		size_t i = 0;
 

@@ -64,6 +64,6 @@ struct rule *policy_add(struct policy *p, const char *call, const char *file, un
 int constant_value(const char *text, size_t len, uint64_t *value);
 
 /* One line on standard error, "mote-seccomp: ...", and the end. */
-_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
 
 #endif

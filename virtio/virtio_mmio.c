@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "virtio/virtio_mmio_impl.h"
 #include "vmm/log.h"
 #include "vmm/mutants.h"
 #include "vmm/util.h"
@@ -32,7 +33,7 @@ static void raise_irq(struct vmmio *t, uint32_t bit)
 	t->host.interrupt(t->host.ctx, t->host.line);
 }
 
-static void raise_config_irq(struct vmmio *t)
+void vmmio_raise_config(struct vmmio *t)
 {
 	t->dev->stats.config_interrupts++;
 	raise_irq(t, VIRTIO_MMIO_INT_CONFIG);
@@ -40,8 +41,7 @@ static void raise_config_irq(struct vmmio *t)
 
 static uint32_t read_register(struct vmmio *t, uint32_t off);
 
-/* What the guest reads without us, after a change. Its lock is held. */
-static void refresh_page(struct vmmio *t)
+void vmmio_refresh(struct vmmio *t)
 {
 	/* All but InterruptStatus, which lives there; the others read as zero. */
 	static const uint16_t registers[] = {
@@ -65,7 +65,7 @@ static void refresh_page(struct vmmio *t)
 	}
 }
 
-static void guest_fault(struct vmmio *t)
+void vmmio_guest_fault(struct vmmio *t)
 {
 	atomic_fetch_add_explicit(&t->register_faults, 1, memory_order_relaxed);
 }
@@ -102,9 +102,9 @@ void virtio_broken(struct virtio_dev *d, unsigned int q)
 		  virtq_fault_name((enum virtq_fault)d->vq[q].fault));
 	pthread_mutex_lock(&t->lock);
 	t->state.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	refresh_page(t);
+	vmmio_refresh(t);
 	pthread_mutex_unlock(&t->lock);
-	raise_config_irq(t);
+	vmmio_raise_config(t);
 }
 
 /* Comes back to queue `q` in the loop's next round. */
@@ -140,38 +140,6 @@ static void loop_kick(void *ctx, uint32_t events)
 	d->ops->kick(d, k->queue);
 }
 
-static void copy_config(struct vmmio *t)
-{
-	if (t->host.page)
-		memcpy((uint8_t *)t->host.page + VIRTIO_MMIO_CONFIG, t->dev->config,
-		       t->dev->config_len);
-}
-
-void vmmio_config_change(struct vmmio *t, uint32_t off, const void *data, uint32_t len)
-{
-	/*
-	 * Whoever reads across the change sees two generations: it has one of its own before and
-	 * one after. A field of 64 bits could still be read in halves between the two; the
-	 * interrupt makes the driver read it again.
-	 */
-	pthread_mutex_lock(&t->lock);
-	t->state.config_generation++;
-	refresh_page(t);
-	memcpy(t->dev->config + off, data, len);
-	copy_config(t);
-	t->state.config_generation++;
-	refresh_page(t);
-	pthread_mutex_unlock(&t->lock);
-	raise_config_irq(t);
-}
-
-void vmmio_config_get(struct vmmio *t, uint32_t off, void *data, uint32_t len)
-{
-	pthread_mutex_lock(&t->lock);
-	memcpy(data, t->dev->config + off, len);
-	pthread_mutex_unlock(&t->lock);
-}
-
 /* ---- changes to the running device: sent to the loop, which owns it ------------------------ */
 
 void vmmio_settle(struct vmmio *t)
@@ -203,9 +171,9 @@ static void loop_reset(void *arg)
 	memset(&t->state, 0, sizeof(t->state));
 	t->state.config_generation = generation;
 	memset(t->dev->config + t->dev->config_rw_off, 0, t->dev->config_rw_len);
-	copy_config(t);
+	vmmio_config_show(t);
 	atomic_store(t->interrupt_status, 0);
-	refresh_page(t);
+	vmmio_refresh(t);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -220,8 +188,8 @@ static bool accept_driver_ok(struct vmmio *t, struct vmmio_state *copy)
 	if (ok)
 		t->state.status |= VIRTIO_CONFIG_S_DRIVER_OK;
 	else
-		guest_fault(t);
-	refresh_page(t);
+		vmmio_guest_fault(t);
+	vmmio_refresh(t);
 	*copy = t->state;
 	pthread_mutex_unlock(&t->lock);
 	return ok;
@@ -264,7 +232,7 @@ static void loop_stop_queue(void *arg)
 	virtq_disable(&r->t->dev->vq[r->q]);
 	pthread_mutex_lock(&r->t->lock);
 	r->t->state.queue[r->q].ready = 0;
-	refresh_page(r->t);
+	vmmio_refresh(r->t);
 	pthread_mutex_unlock(&r->t->lock);
 }
 
@@ -330,32 +298,9 @@ static uint32_t read_register(struct vmmio *t, uint32_t off)
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX; /* no shared memory region exists (§4.2.2) */
 	default:
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		return 0;
 	}
-}
-
-static void read_config(struct vmmio *t, uint32_t off, void *data, uint32_t len)
-{
-	const struct virtio_dev *d = t->dev;
-
-	memset(data, 0, len);
-	if (off < d->config_len)
-		memcpy(data, d->config + off, min_u64(len, d->config_len - off));
-}
-
-static void write_config(struct vmmio *t, uint32_t off, const void *data, uint32_t len)
-{
-	struct virtio_dev *d = t->dev;
-	uint32_t at = off - d->config_rw_off; /* below it: wraps, and is too large */
-
-	pthread_mutex_lock(&t->lock);
-	if (MUT_NOT_WRITABLE(at > d->config_rw_len || len > d->config_rw_len - at))
-		guest_fault(t);
-	else
-		memcpy(d->config + off, data, len);
-	copy_config(t);
-	pthread_mutex_unlock(&t->lock);
 }
 
 static void vmmio_read(void *ctx, uint32_t off, void *data, uint32_t len)
@@ -371,13 +316,13 @@ static void vmmio_read(void *ctx, uint32_t off, void *data, uint32_t len)
 	}
 	pthread_mutex_lock(&t->lock);
 	if (off >= VIRTIO_MMIO_CONFIG) {
-		read_config(t, off - VIRTIO_MMIO_CONFIG, data, len);
+		vmmio_config_read(t, off - VIRTIO_MMIO_CONFIG, data, len);
 	} else if (len == 4 && off % 4 == 0) {
 		v = read_register(t, off);
 		memcpy(data, &v, sizeof(v));
 	} else {
 		memset(data, 0, len);
-		guest_fault(t); /* §4.2.2.2: 32-bit aligned accesses only */
+		vmmio_guest_fault(t); /* §4.2.2.2: 32-bit aligned accesses only */
 	}
 	pthread_mutex_unlock(&t->lock);
 }
@@ -397,12 +342,12 @@ static bool write_status_locked(struct vmmio *t, uint32_t v)
 
 	/* Bits are only ever added (§2.1.1); what we set ourselves is not the driver's to clear. */
 	if ((v & ~(STATUS_KNOWN | VIRTIO_CONFIG_S_NEEDS_RESET)) || (old & STATUS_KNOWN & ~v)) {
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		return false;
 	}
 	if ((v & VIRTIO_CONFIG_S_FEATURES_OK) && !(old & VIRTIO_CONFIG_S_FEATURES_OK) &&
 	    !features_acceptable(t)) {
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		v &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK;
 	}
 	/* DRIVER_OK is the loop's to set, once the device runs. */
@@ -421,7 +366,7 @@ static void write_status(struct vmmio *t, uint32_t v)
 	pthread_mutex_lock(&t->lock);
 	start = (v & VIRTIO_CONFIG_S_DRIVER_OK) && !(t->state.status & VIRTIO_CONFIG_S_DRIVER_OK);
 	start = write_status_locked(t, v) && start;
-	refresh_page(t);
+	vmmio_refresh(t);
 	pthread_mutex_unlock(&t->lock);
 	/* Not under the lock: the loop takes it. Two vCPUs at once: the loop accepts one. */
 	if (start)
@@ -439,11 +384,11 @@ static void write_queue_ready(struct vmmio *t, uint32_t v)
 	running = t->state.status & VIRTIO_CONFIG_S_DRIVER_OK;
 	ref.q = t->state.queue_sel;
 	if (!q || v > 1 || (v == 1 && running)) {
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		running = false;
 	} else if (!running) {
 		q->ready = (uint16_t)v;
-		refresh_page(t);
+		vmmio_refresh(t);
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (running)
@@ -456,7 +401,7 @@ static void write_queue_register(struct vmmio *t, uint32_t off, uint32_t v)
 	struct virtq_regs *q = selected(t);
 
 	if (!q || MUT_QUEUE_FROZEN(q->ready || (t->state.status & VIRTIO_CONFIG_S_DRIVER_OK))) {
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		return;
 	}
 	switch (off) {
@@ -465,7 +410,7 @@ static void write_queue_register(struct vmmio *t, uint32_t off, uint32_t v)
 		if (is_pow2(v) && v <= t->dev->ops->queue_max)
 			q->size = (uint16_t)v;
 		else
-			guest_fault(t);
+			vmmio_guest_fault(t);
 		break;
 	case VIRTIO_MMIO_QUEUE_DESC_LOW:
 	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
@@ -487,7 +432,7 @@ static void write_driver_features(struct vmmio *t, uint32_t v)
 
 	/* Final once accepted (§2.2), and 64 bits are all there are. */
 	if ((t->state.status & VIRTIO_CONFIG_S_FEATURES_OK) || (sel > 1 && v != 0))
-		guest_fault(t);
+		vmmio_guest_fault(t);
 	else if (sel <= 1)
 		set_half(&t->state.driver_features, sel, v);
 }
@@ -520,7 +465,7 @@ static void write_register(struct vmmio *t, uint32_t off, uint32_t v)
 	case VIRTIO_MMIO_SHM_SEL:
 		break; /* there is none to select */
 	default:
-		guest_fault(t);
+		vmmio_guest_fault(t);
 	}
 }
 
@@ -530,11 +475,11 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 	uint32_t v;
 
 	if (off >= VIRTIO_MMIO_CONFIG) {
-		write_config(t, off - VIRTIO_MMIO_CONFIG, data, len);
+		vmmio_config_write(t, off - VIRTIO_MMIO_CONFIG, data, len);
 		return;
 	}
 	if (len != 4 || off % 4 != 0) {
-		guest_fault(t);
+		vmmio_guest_fault(t);
 		return;
 	}
 	memcpy(&v, data, sizeof(v));
@@ -547,7 +492,7 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 		if (v < t->dev->ops->nr_queues)
 			kick_again(t, v);
 		else
-			guest_fault(t);
+			vmmio_guest_fault(t);
 		return;
 	case VIRTIO_MMIO_STATUS:
 		write_status(t, v);
@@ -558,7 +503,7 @@ static void vmmio_write(void *ctx, uint32_t off, const void *data, uint32_t len)
 	default:
 		pthread_mutex_lock(&t->lock);
 		write_register(t, off, v);
-		refresh_page(t);
+		vmmio_refresh(t);
 		pthread_mutex_unlock(&t->lock);
 	}
 }
@@ -606,8 +551,8 @@ int vmmio_init(struct vmmio *t, struct virtio_dev *d, const struct vmmio_host *h
 	if (host->page)
 		t->interrupt_status =
 			(void *)((uint8_t *)host->page + VIRTIO_MMIO_INTERRUPT_STATUS);
-	copy_config(t);
-	refresh_page(t);
+	vmmio_config_show(t);
+	vmmio_refresh(t);
 	d->transport = t;
 	d->mem = host->mem;
 	rate_limit_init(&d->limit, t->loop, on_limit, d);
