@@ -102,8 +102,8 @@ def test_tcp_as_a_user(program):
     """Data both ways, without any privilege; and nothing stays.
 
     Debian 12's passt resets a connection whose first packet comes twice, which a guest on a busy
-    machine sends: so the guest tries again. And when the guest closes its half first, it stalls or
-    repeats what the host sends (so it does with QEMU): so the guest does not.
+    machine sends: so the guest tries again. When the guest closed its half first, the transfer once
+    stalled, with QEMU too, and once more came than was sent, which is unexplained: so it does not.
     """
     data = os.urandom(256 << 10)
     want = hashlib.sha256(data).hexdigest()

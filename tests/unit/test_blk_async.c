@@ -9,6 +9,7 @@
 #include "vmm/util.h"
 
 #include <errno.h>
+#include <linux/io_uring.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -353,6 +354,42 @@ static void set_up_can_fail(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* What an intruder would ask for: seccomp sees nothing of it. */
+static void the_ring_does_nothing_else(void **state)
+{
+	static const struct {
+		uint8_t op, flags;
+		int32_t result;
+	} cases[] = {
+		{ IORING_OP_OPENAT, 0, -EACCES },
+		{ IORING_OP_OPENAT, IOSQE_FIXED_FILE, -EACCES },
+		{ IORING_OP_SOCKET, IOSQE_FIXED_FILE, -EACCES },
+		{ IORING_OP_CONNECT, IOSQE_FIXED_FILE, -EACCES },
+		{ IORING_OP_FSYNC, 0, -EACCES },
+		{ IORING_OP_FSYNC, IOSQE_FIXED_FILE, 0 },
+	};
+	struct blk_ring r;
+	struct err e;
+	uint64_t tag;
+	int32_t result;
+
+	(void)state;
+	assert_int_equal(blk_ring_init(&r, disk, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct io_uring_sqe *s = &r.sqes[r.tail++ & r.sq_mask];
+
+		memset(s, 0, sizeof(*s));
+		s->opcode = cases[i].op;
+		s->flags = cases[i].flags;
+		s->user_data = i;
+		assert_int_equal(blk_ring_submit(&r, 1), 0);
+		assert_true(blk_ring_next(&r, &tag, &result));
+		assert_int_equal(tag, i);
+		assert_int_equal(result, cases[i].result);
+	}
+	blk_ring_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +403,7 @@ int main(void)
 		TEST(reset_waits_too),
 		TEST(another_file_is_used_from_then_on),
 		TEST(set_up_can_fail),
+		TEST(the_ring_does_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
