@@ -220,7 +220,7 @@ def test_as_many_drives_as_there_are_interrupts(client, disk):
     ({"socket": "/v.sock", "path_on_host": None, "is_read_only": False}, "is_read_only: given with socket, expected only one"),
     ({"socket": "/v.sock", "path_on_host": None, "io_engine": "Sync"}, "io_engine: given with socket, expected only one"),
     ({"path_on_host": None}, "path_on_host: required without socket"),
-    ({"serial": "s" * 21}, "serial: 21 bytes, expected at most 20"),
+    ({"serial": "s" * 21}, f'serial: "{"s" * 21}", expected at most 20 bytes, not 21'),
 ])
 def test_drives_that_cannot_be(client, more, message):
     assert client.refused("PUT", "/drives/a", {**drive("a"), **more}) == message

@@ -442,6 +442,8 @@ def test_any_requests_then_right_ones(tmp_path, seed):
                 assert m.api.state() == "Not started"
             for d in m.api.get("/vm/config")["drives"]:  # a drive stays a drive; its file is to be a right one
                 m.api.put(f"/drives/{d['drive_id']}", drive(d["drive_id"], tmp_path / "disk"))
+            if m.api.get("/vm/config")["balloon"]:  # which may want all of the guest's memory
+                m.api.put("/balloon", {"amount_mib": 0, "deflate_on_oom": True})
             m.api.put("/serial", {})
             m.api.put("/logger", {"level": "Info"})
             m.boot("@dev", mem_size_mib=64, vcpu_count=2)
