@@ -198,7 +198,7 @@ static const struct option_row rows[] = {
 	{ "no-seccomp", NULL, "no system call filters", set_no_seccomp },
 	{ "seccomp-kill", NULL, "a refused system call kills at once, without a word",
 	  set_seccomp_kill },
-	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory",
+	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory; no Landlock",
 	  set_core_dumps },
 	{ "start-time-us", "N", "when the process was started, CLOCK_MONOTONIC",
 	  set_start_time_us },

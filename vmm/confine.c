@@ -37,6 +37,7 @@ int confine_begin(struct confine *c, const struct confine_options *o, struct err
 	int r = give_up_rights(o->core_dumps, e);
 
 	c->nothing = c->files = -1;
+	c->core_dumps = o->core_dumps;
 	c->filters.file = NULL;
 	if (r < 0 || o->no_seccomp)
 		return r;
@@ -68,7 +69,7 @@ int confine_prepare(struct confine *c, struct confine_files files, struct err *e
 {
 	int r;
 
-	if (!c)
+	if (!c || c->core_dumps)
 		return 0;
 	r = make_rules(&c->nothing, false, false, e);
 	return r < 0 ? r : make_rules(&c->files, files.read, files.write, e);

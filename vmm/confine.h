@@ -36,6 +36,7 @@ struct confine_files {
 
 struct confine {
 	struct seccomp_filters filters;
+	bool core_dumps; /* then without Landlock, which would not let the kernel write one */
 	/* Landlock's rules; -1 = none are in effect. */
 	int nothing;
 	int files;

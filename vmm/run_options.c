@@ -252,7 +252,8 @@ static const struct option_row rows[] = {
 	  set_load },
 	{ "pages", "thp|small|hugetlb", "pages behind guest memory (default thp)", set_pages },
 	{ "net", "NET[,mac=M][,mtu=N]",
-	  "network: a tap's name, /dev/tapN of a macvtap, fd:N, unix:PATH, or user (passt)",
+	  "network: a tap's name, /dev/tapN of a macvtap, fd:N, unix:PATH,\n"
+	  "or user (passt)",
 	  set_net },
 	{ "entropy", NULL, "add a virtio entropy device", set_entropy },
 	{ "vsock", "PATH[:CID]", "vsock by the Unix socket PATH, which is made (default CID 3)",
@@ -264,7 +265,7 @@ static const struct option_row rows[] = {
 	{ "no-seccomp", NULL, "no system call filters", set_no_seccomp },
 	{ "seccomp-kill", NULL, "a refused system call kills at once, without a word",
 	  set_seccomp_kill },
-	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory",
+	{ "core-dumps", NULL, "a crash may leave a core dump, without guest memory; no Landlock",
 	  set_core_dumps },
 	{ "help", NULL, "this text", set_help },
 };

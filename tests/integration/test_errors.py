@@ -25,10 +25,10 @@ def fails(status, message, *args, **kwargs):
 
 VALUE_OPTIONS = {
     "kernel": "FILE", "initrd": "FILE", "rootfs": "IMG[:ro]", "cpus": "N", "mem": "MIB",
-    "net": "TAP[,mac=M][,mtu=N]", "vsock": "PATH[:CID]", "append": "ARGS", "kernel-load": "copy|map", "pages": "thp|small|hugetlb",
-    "start-time-us": "US",
+    "net": "NET[,mac=M][,mtu=N]", "vsock": "PATH[:CID]", "append": "ARGS", "kernel-load": "copy|map", "pages": "thp|small|hugetlb",
+    "start-time-us": "US", "seccomp-filter": "FILE",
 }
-FLAGS = ["entropy", "boot-timer", "help"]
+FLAGS = ["entropy", "boot-timer", "help", "no-seccomp", "seccomp-kill", "core-dumps"]
 VALID = {"cpus": "1", "mem": "128", "kernel-load": "copy", "pages": "thp", "start-time-us": "1"}
 
 
