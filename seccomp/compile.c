@@ -104,9 +104,8 @@ void output_add(struct output *o, enum seccomp_kind kind, const struct policy *p
 	 * 0.13 ms of a boot for each filter, for which each call is some 190
 	 * instructions dearer (docs/performance.md).
 	 */
-	if (kind != SECCOMP_SETUP)
-		insn[nr++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-							  offsetof(struct seccomp_data, args));
+	insn[nr++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						  offsetof(struct seccomp_data, args));
 	nr += export(ctx, insn + nr, room);
 	nr = shrink(insn, nr, p->otherwise == SCMP_ACT_TRAP);
 	memset(insn + nr, 0, sizeof(o->word) - o->len - nr * sizeof(*insn));
