@@ -67,6 +67,8 @@ void run_init(void)
 		sigaction(heard[i], &note, NULL);
 	/* A command that does not read its input must not matter. */
 	sigaction(SIGPIPE, &ignore, NULL);
+	/* Nor must it that the terminal's foreground is the command's. */
+	sigaction(SIGTTOU, &ignore, NULL);
 	reboot(RB_DISABLE_CAD);
 	relay_init(&input, -1, -1, true);
 	relay_init(&output, -1, -1, false);
@@ -132,17 +134,31 @@ static int become(const struct run *r, const struct stdio *io)
 {
 	const struct sigaction dfl = { .sa_handler = SIG_DFL };
 
-	setsid();
+	if (io->terminal) {
+		setpgid(0, 0);
+		tcsetpgrp(io->in, getpid());
+	} else {
+		setsid();
+	}
 	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 ||
 	    dup2(io->out, STDERR_FILENO) < 0)
 		return errno;
-	if (io->terminal)
-		ioctl(STDIN_FILENO, TIOCSCTTY, 0);
 	/* An ignored signal, unlike a handled one, would stay so in the command. */
 	sigaction(SIGPIPE, &dfl, NULL);
+	sigaction(SIGTTOU, &dfl, NULL);
 	sigprocmask(SIG_SETMASK, &normal_mask, NULL);
 	execvp(r->file, r->argv);
 	return errno;
+}
+
+/*
+ * The session is init's: the end of a session's leader hangs up its terminal, and what the command
+ * wrote last would be thrown away before it is sent.
+ */
+static void own_terminal(int tty)
+{
+	setsid();
+	ioctl(tty, TIOCSCTTY, 0);
 }
 
 /* Returns the process, or after saying what went wrong minus the status to report. */
@@ -150,8 +166,11 @@ static pid_t spawn(const struct run *r, const struct stdio *io)
 {
 	/* vfork: copying even a small address space costs more than the rest of starting it. */
 	volatile int err = 0;
-	pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+	pid_t pid;
 
+	if (io->terminal)
+		own_terminal(io->in);
+	pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
 	if (pid == 0) {
 		err = become(r, io); /* NOLINT(clang-analyzer-unix.Vfork) */
 		_exit(127);

@@ -299,6 +299,13 @@ def test_threads_of_a_core(monitor, smt, siblings):
     assert ends_well(monitor).split()[-4:] == siblings
 
 
+def test_terminal_of_a_command(monitor):
+    """It is the terminal's foreground, and no session's leader: such a one's end throws away what is not sent yet."""
+    monitor.shell("cut -d' ' -f5-8 /proc/self/stat")
+    group, session, terminal, foreground = ends_well(monitor).split()[-4:]
+    assert session == "1" and group == foreground and terminal != "0"
+
+
 # ---- ends ------------------------------------------------------------------------------------------
 
 
