@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "jailer/folder.h"
@@ -15,6 +16,8 @@
 
 /* The jail's user may have nested folders as deep as it liked; each level costs a descriptor. */
 #define DEPTH_MAX 200
+#define EMPTY_MS  2000 /* how long --clean waits for a cgroup to be empty */
+#define STEP_MS	  10
 
 struct cleaning {
 	const struct jail_options *o;
@@ -79,18 +82,33 @@ static bool is_cgroup(const char *path)
 	       (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
 }
 
+/* A killed process counts as its cgroup's until its last thread is gone, a moment after its end. */
+static int remove_when_empty(const char *path)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+
+	for (int waited = 0; rmdir(path) < 0; waited += STEP_MS) {
+		if (errno != EBUSY || waited >= EMPTY_MS)
+			return errno == ENOENT ? 0 : -errno;
+		nanosleep(&step, NULL);
+	}
+	return 0;
+}
+
 static void remove_cgroup(void *ctx, const char *path)
 {
 	struct cleaning *c = ctx;
 	char parent[CGROUP_PATH_MAX];
 	char *slash;
+	int r;
 
 	snprintf(parent, sizeof(parent), "%s", path);
 	slash = strrchr(parent, '/');
 	if (!slash || strcmp(slash + 1, c->o->id) != 0 || !is_cgroup(path))
 		return;
-	if (rmdir(path) < 0 && errno != ENOENT && c->r == 0)
-		c->r = err_sys(c->e, -errno, "cgroup %s: removing it", path);
+	r = remove_when_empty(path);
+	if (r < 0 && c->r == 0)
+		c->r = err_sys(c->e, r, "cgroup %s: removing it", path);
 	*slash = '\0';
 	slash = strrchr(parent, '/');
 	/* The parent that is made when none is named. */

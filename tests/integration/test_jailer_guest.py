@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The monitor itself in a jail, with guests, started as its clients start it; and jails of ordinary users."""
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 
+import intruder
 import jail
 import mote
 from api import BOOT_ARGS, NOT_STARTED, RUNNING, Client, words
@@ -122,6 +124,51 @@ def test_with_every_wall(place):
     jail.end(pid, signal.SIGTERM)
     place.cleaned("one")
     place.nothing_left()
+
+
+# ---- the walls inside ------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def running(place, request):
+    """A jailed monitor with a guest; its process id."""
+    result = place.run("one", "--daemonize", *ALL, words=request.param)
+    assert (result.status, result.err) == (0, b""), result
+    api = client(place)
+    api.put("/serial", {"serial_out_path": "/run/console"})
+    boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c", "echo all well; sleep 1000")
+    console = os.path.join(place.root("one"), "run/console")
+    mote.wait_until(lambda: b"all well" in open(console, "rb").read(), "a word from the guest")
+    api.close()
+    pid = place.pid("one")
+    yield pid
+    if jail.alive(pid):
+        jail.end(pid, signal.SIGTERM)
+    place.cleaned("one")
+    place.nothing_left()
+
+
+@pytest.mark.parametrize("running", [()], indirect=True)
+@pytest.mark.parametrize("name", ["firecracker", "fc_vcpu 0"])
+def test_filters_in_a_jail(running, name):
+    """No /proc in there: the filters are on all the same, and a user namespace of one's own is one of the things that end it."""
+    for each in ("firecracker", "fc_vcpu 0"):
+        s = intruder.status(running, intruder.thread(running, each))
+        assert (s["NoNewPrivs"], s["Seccomp"]) == ("1", "2")
+    call = (intruder.UNSHARE, 0x10000000)  # CLONE_NEWUSER
+    assert intruder.inject(intruder.thread(running, name), *call) == f"signal {signal.SIGSYS}"
+    mote.wait_until(lambda: not jail.alive(running), "the end of the monitor")
+
+
+@pytest.mark.parametrize("running", [("--no-seccomp",)], indirect=True)
+def test_files_in_a_jail(running):
+    """Landlock, without the filters: what lies beside it in the jail is out of reach."""
+    if not intruder.has_landlock():
+        pytest.skip("no Landlock in this kernel")
+    for each in ("firecracker", "fc_vcpu 0"):
+        tid = intruder.thread(running, each)
+        assert intruder.inject(tid, intruder.OPEN, "s:/run/console", os.O_RDONLY) == -errno.EACCES
+        assert intruder.inject(tid, intruder.UNLINK, "s:/run/console") == -errno.EACCES
+        assert intruder.inject(tid, intruder.EXECVE, "s:/firecracker", 0, 0) == -errno.EACCES
 
 
 # ---- ordinary users ----------------------------------------------------------------------------------------------

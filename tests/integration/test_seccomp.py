@@ -2,7 +2,6 @@
 """The walls around a running monitor: what an intruder in one of its threads can do, and that each line of the
 policies is needed. What the filters allow, number by number, is tests/seccomp/check-policies."""
 import contextlib
-import ctypes
 import errno
 import fcntl
 import glob
@@ -21,32 +20,17 @@ import pytest
 import api
 import mote
 from api import Monitor
+from intruder import EXECVE, GETPPID, MKDIR, OPEN, PTRACE, SOCKET, TOOLS, UNLINK, has_landlock, inject, status, thread
 from mote import BUILD, REPO, Mote, expect, run, wait_until
 from terminal import Terminal
 from test_vsock import Echo, call, dial
 
 POLICIES = [os.path.join(REPO, "seccomp", f"{k}.policy") for k in ("setup", "loop", "vcpu")]
-TOOLS = os.path.join(BUILD, "tests", "seccomp")
 COMPILER = os.path.join(BUILD, "mote-seccomp")
 REFUSED = 148
-OPEN, GETPPID, EXECVE, PTRACE, SOCKET, MKDIR, UNLINK, POLL, RESTART = 2, 110, 59, 101, 41, 83, 87, 7, 219
+POLL, RESTART = 7, 219
 HOST, GUEST_IP = "10.202.0.1", "10.202.0.2"
 SLEEP = "MOTE_CMD=sh+-c+echo%20up%3B%20sleep%201000"
-
-
-def thread(pid, name):
-    """The thread of that name; "mote" is the loop's."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        if mote.proc_lines(pid, f"task/{task}/comm") == [name]:
-            return int(task)
-    raise AssertionError(f"no thread {name}: {mote.thread_names(pid)}")
-
-
-def inject(tid, *words):
-    """What the call returned in that thread, or "signal N"."""
-    out = subprocess.run([os.path.join(TOOLS, "inject"), *map(str, (tid, *words))], capture_output=True, text=True, check=True,
-                         timeout=mote.TIMEOUT).stdout.strip()
-    return int(out) if re.fullmatch(r"-?\d+", out) else out
 
 
 def started(tmp_path, *args, drive=None, **kwargs):
@@ -142,11 +126,6 @@ def test_a_filter_of_ones_own(tmp_path):
 # ---- files -----------------------------------------------------------------------------------------
 
 
-def has_landlock():
-    libc = ctypes.CDLL(None, use_errno=True)
-    return libc.syscall(444, None, 0, 1) > 0
-
-
 @pytest.mark.skipif(not has_landlock(), reason="no Landlock in this kernel")
 def test_files_out_of_reach(tmp_path):
     """Without seccomp, which would end the monitor at most of these."""
@@ -186,10 +165,6 @@ def test_read_only_drives_are_only_read(tmp_path):
 
 
 # ---- rights and dumps ------------------------------------------------------------------------------
-
-
-def status(pid, task):
-    return dict(line.split(":\t", 1) for line in mote.proc_lines(pid, f"task/{task}/status") if ":\t" in line)
 
 
 def test_rights_that_are_gone(tmp_path):
