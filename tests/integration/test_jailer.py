@@ -39,7 +39,7 @@ def check_root_files(found, uid=UID, gid=GID):
 
 
 def test_what_it_is_and_has(place):
-    m, pid = place.hold("one", words=["report", "files"])
+    m, pid = place.hold("one", words=["report", "files"], extra_groups=[7, 8])
     assert pid == m.pid
     said = jail.facts(m.out.text())
     assert (said["uid"], said["gid"], said["groups"]) == (f"{UID} {UID} {UID}", f"{GID} {GID} {GID}", "0")
