@@ -9,7 +9,16 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wvla -Wundef -Wwrite-strings -Wformat=2 -Wconversion \
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
-.PHONY: bench-boot bench-api bench-jail bench-devices check-budget bench-files
+# All of them, each with a plot beside its result file.
+BENCHES := boot api jail many devices
+bench: $(BENCHES:%=bench-%)
+	@for b in $(BENCHES); do \
+		for f in $(BENCH)/$$b-kvm.json $(BENCH)/$$b-icount.json; do \
+			[ ! -e $$f ] || benchmarks/report --svg $${f%.json}.svg $$f >/dev/null || exit 1; \
+		done; \
+	done; echo "plots: $(BENCH)/*.svg; 'benchmarks/report FILE' shows a result file, with two files what has changed"
+
+.PHONY: bench bench-boot bench-api bench-jail bench-many bench-devices check-budget bench-files
 bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_vsock $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
@@ -21,6 +30,9 @@ bench-api: bench-files
 
 bench-jail: bench-files $(BENCH)/measure_jail $(BUILD)/mote-jailer
 	@benchmarks/jail --build $(BUILD) --clock $(BENCH_CLOCK)
+
+bench-many: bench-files
+	@benchmarks/many --build $(BUILD) --clock $(BENCH_CLOCK)
 
 # Programs that run in the guest, in an initrd of their own.
 BENCH_GUEST := $(patsubst benchmarks/guest/%.c,$(BENCH)/guest/%,$(wildcard benchmarks/guest/*.c))

@@ -9,6 +9,7 @@
  *   seen_ns N       from then until the text of --until had been read
  *   end_ns N        from then until the monitor had ended
  *   status WORD N   "exit" with its status or "signal" with its number
+ *   pid N           with --leave: instead of end_ns and status, and the monitor runs on
  *   smaps LINE      with --smaps, a line of the monitor's /proc/PID/smaps, guest running
  *   out LINE, err LINE   what the monitor wrote; out only when --until was not seen
  * Exit status: 0, 3 when --until was not seen, 1 when the monitor could not be started, 2 usage.
@@ -37,6 +38,7 @@
 struct options {
 	const char *until;
 	bool smaps;
+	bool leave;
 	int timeout_ms;
 	char **command;
 };
@@ -126,7 +128,10 @@ static void start(struct child *c, const struct options *o)
 	if (c->pid < 0)
 		fail("cannot", "fork");
 	if (c->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (o->leave)
+			fcntl(in[1], F_SETFD, 0); /* its input does not end with us */
+		else
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
 		dup2(err[1], STDERR_FILENO);
@@ -229,7 +234,7 @@ static void finish(struct child *c)
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: measure [--until TEXT] [--smaps] [--timeout-ms N] -- FILE "
+		"usage: measure [--until TEXT] [--smaps] [--leave] [--timeout-ms N] -- FILE "
 		"[ARG...]\n"
 		"Executes FILE and prints when TEXT appeared on its standard output and when it "
 		"ended;\n"
@@ -237,6 +242,7 @@ static void usage(FILE *to)
 		"exec.\n"
 		"  --until TEXT     what to wait for (default: the end of FILE)\n"
 		"  --smaps          print the process's memory maps when TEXT has come\n"
+		"  --leave          when TEXT has come, print the process's number and let it run\n"
 		"  --timeout-ms N   give up after this time (default 60000)\n");
 }
 
@@ -257,6 +263,8 @@ static void parse(struct options *o, char **argv)
 		}
 		if (strcmp(*argv, "--smaps") == 0)
 			o->smaps = true;
+		else if (strcmp(*argv, "--leave") == 0)
+			o->leave = true;
 		else if (argv[1] && strcmp(*argv, "--until") == 0)
 			o->until = *++argv;
 		else if (argv[1] && strcmp(*argv, "--timeout-ms") == 0)
@@ -286,7 +294,10 @@ int main(int argc, char **argv)
 		nanosleep(&settle, NULL);
 		print_smaps(c->pid);
 	}
-	finish(c);
+	if (seen && o.leave)
+		printf("pid %d\n", (int)c->pid);
+	else
+		finish(c);
 	printf("start_ns %llu\n", (unsigned long long)*c->start_ns);
 	if (seen)
 		printf("seen_ns %llu\n", (unsigned long long)(seen - *c->start_ns));
