@@ -52,6 +52,18 @@ def boot(api, kernel, initrd, *command, mem=128):
     api.start()
 
 
+def boot_until_well(place, script):
+    """Starts the jailed monitor's guest, whose script says "well" at some time, and waits for that word."""
+    api = client(place)
+    api.put("/serial", {"serial_out_path": "/run/console"})
+    boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c", script)
+    api.close()
+    console, pid = os.path.join(place.root("one"), "run/console"), place.pid("one")
+    mote.wait_until(lambda: b"well" in open(console, "rb").read() or not jail.alive(pid), "a word from the guest")
+    assert jail.alive(pid), open(console, "rb").read()
+    return pid
+
+
 def have_cgroup2():
     return os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 
@@ -108,19 +120,11 @@ def test_with_every_wall(place):
     limits = ["--cgroup", "memory.max=144M", "--cgroup", "pids.max=16"] if have_cgroup2() else []
     result = place.run("one", "--daemonize", *ALL, *limits, words=())
     assert (result.status, result.err) == (0, b""), result
-    api = client(place)
-    pid = place.pid("one")
-    api.put("/serial", {"serial_out_path": "/run/console"})
     # More than half of its memory is written: the monitor has room left in a limit 16 MiB above the guest's.
-    boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c",
-         "dd if=/dev/zero of=/dev/null bs=80M count=1 && echo all well; sleep 1000")
-    console = os.path.join(place.root("one"), "run/console")
-    mote.wait_until(lambda: b"all well" in open(console, "rb").read() or not jail.alive(pid), "a word from the guest")
-    assert jail.alive(pid), open(console, "rb").read()
+    pid = boot_until_well(place, "dd if=/dev/zero of=/dev/null bs=80M count=1 && echo well; sleep 1000")
     status = jail.status_of(pid)
     assert status["CapEff"] == status["CapBnd"] == "0000000000000000" and status["Uid"].split() == [str(UID)] * 4
     assert status["NSpid"].split()[-1] == "1"
-    api.close()
     jail.end(pid, signal.SIGTERM)
     place.cleaned("one")
     place.nothing_left()
@@ -133,13 +137,7 @@ def running(place, request):
     """A jailed monitor with a guest; its process id."""
     result = place.run("one", "--daemonize", *ALL, words=request.param)
     assert (result.status, result.err) == (0, b""), result
-    api = client(place)
-    api.put("/serial", {"serial_out_path": "/run/console"})
-    boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c", "echo all well; sleep 1000")
-    console = os.path.join(place.root("one"), "run/console")
-    mote.wait_until(lambda: b"all well" in open(console, "rb").read(), "a word from the guest")
-    api.close()
-    pid = place.pid("one")
+    pid = boot_until_well(place, "echo well; sleep 1000")
     yield pid
     if jail.alive(pid):
         jail.end(pid, signal.SIGTERM)
@@ -269,12 +267,6 @@ def test_an_ordinary_user_s_guest(place, kvm_for_all, delegated):
     os.chown(place.base, USER, USER)
     m = place.start("one", "--daemonize", "--cgroup", "memory.max=144M", uid=None, words=(), prefix=as_user(delegated))
     assert m.result().status == 0
-    api = client(place)
-    api.put("/serial", {"serial_out_path": "/run/console"})
-    boot(api, link_into(place, mote.VMLINUX), link_into(place, mote.INITRD), "sh", "-c", "echo well; sleep 1000")
-    console = os.path.join(place.root("one"), "run/console")
-    mote.wait_until(lambda: b"well" in open(console, "rb").read(), "a word from the guest")
-    api.close()
-    jail.end(place.pid("one"), signal.SIGTERM)
+    jail.end(boot_until_well(place, "echo well; sleep 1000"), signal.SIGTERM)
     place.cleaned("one", prefix=as_user(delegated))
     assert os.listdir(place.base) == []
