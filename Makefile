@@ -115,7 +115,7 @@ help:
 	@echo "make bench-boot   boot time and footprint, beside the peers that are installed"
 	@echo "make bench-api    what a client of the API waits for"
 	@echo "make bench-jail   what the jailer adds to a start"
-	@echo "make bench-many   1, 10 and 100 microVMs at once: time, memory, CPU when idle"
+	@echo "make bench-many   1 and 10 microVMs at once: time, memory, CPU when idle"
 	@echo "make bench-devices  what the devices do, beside the peers that are installed"
 	@echo "make kernel-cost  what each group of kernel options costs: builds twenty kernels"
 	@echo "make install      to PREFIX (default /usr/local), below DESTDIR; also uninstall"
