@@ -10,7 +10,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
 # All of them, each with a plot beside its result file.
-BENCHES := boot api jail many devices
+BENCHES := boot phases api jail many devices
 bench: $(BENCHES:%=bench-%)
 	@for b in $(BENCHES); do \
 		for f in $(BENCH)/$$b-kvm.json $(BENCH)/$$b-icount.json; do \
@@ -18,12 +18,15 @@ bench: $(BENCHES:%=bench-%)
 		done; \
 	done; echo "plots: $(BENCH)/*.svg; 'benchmarks/report FILE' shows a result file, with two files what has changed"
 
-.PHONY: bench bench-boot bench-api bench-jail bench-many bench-devices check-budget bench-files
+.PHONY: bench bench-boot bench-phases bench-api bench-jail bench-many bench-devices check-budget bench-files
 bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_vsock $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
 bench-boot: bench-files
 	@benchmarks/boot --build $(BUILD) --clock $(BENCH_CLOCK) --runs $(BENCH_RUNS)
+
+bench-phases: bench-files $(BENCH)/initrd.cpio
+	@benchmarks/phases --build $(BUILD) --clock $(BENCH_CLOCK) $(BENCH_ARGS)
 
 bench-api: bench-files
 	@benchmarks/api --build $(BUILD) --clock $(BENCH_CLOCK)

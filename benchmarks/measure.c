@@ -11,7 +11,7 @@
  *   status WORD N   "exit" with its status or "signal" with its number
  *   pid N           with --leave: instead of end_ns and status, and the monitor runs on
  *   smaps LINE      with --smaps, a line of the monitor's /proc/PID/smaps, guest running
- *   out LINE, err LINE   what the monitor wrote; out only when --until was not seen
+ *   out LINE, err LINE   what the monitor wrote; out only when --until was not seen, or with --wait
  * Exit status: 0, 3 when --until was not seen, 1 when the monitor could not be started, 2 usage.
  */
 #include <errno.h>
@@ -39,6 +39,7 @@ struct options {
 	const char *until;
 	bool smaps;
 	bool leave;
+	bool wait;
 	int timeout_ms;
 	char **command;
 };
@@ -211,11 +212,13 @@ static void print_smaps(pid_t pid)
 	fclose(f);
 }
 
-/* Asks the monitor to end, and does not ask again. Prints how it ended. */
-static void finish(struct child *c)
+/* Asks the monitor to end, and does not ask again; or waits until it does. Prints how it ended. */
+static void finish(struct child *c, const struct options *o)
 {
 	int status = 0;
 
+	if (o->wait)
+		(void)listen_to(c, NULL, o->timeout_ms);
 	if (c->out.fd >= 0 || c->err.fd >= 0) {
 		kill(c->pid, SIGTERM);
 		(void)listen_to(c, NULL, PATIENCE_MS);
@@ -234,7 +237,7 @@ static void finish(struct child *c)
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: measure [--until TEXT] [--smaps] [--leave] [--timeout-ms N] -- FILE "
+		"usage: measure [--until TEXT] [--smaps] [--leave|--wait] [--timeout-ms N] -- FILE "
 		"[ARG...]\n"
 		"Executes FILE and prints when TEXT appeared on its standard output and when it "
 		"ended;\n"
@@ -243,6 +246,7 @@ static void usage(FILE *to)
 		"  --until TEXT     what to wait for (default: the end of FILE)\n"
 		"  --smaps          print the process's memory maps when TEXT has come\n"
 		"  --leave          when TEXT has come, print the process's number and let it run\n"
+		"  --wait           when TEXT has come, do not tell it to end, as it does so by itself\n"
 		"  --timeout-ms N   give up after this time (default 60000)\n");
 }
 
@@ -265,6 +269,8 @@ static void parse(struct options *o, char **argv)
 			o->smaps = true;
 		else if (strcmp(*argv, "--leave") == 0)
 			o->leave = true;
+		else if (strcmp(*argv, "--wait") == 0)
+			o->wait = true;
 		else if (argv[1] && strcmp(*argv, "--until") == 0)
 			o->until = *++argv;
 		else if (argv[1] && strcmp(*argv, "--timeout-ms") == 0)
@@ -297,11 +303,11 @@ int main(int argc, char **argv)
 	if (seen && o.leave)
 		printf("pid %d\n", (int)c->pid);
 	else
-		finish(c);
+		finish(c, &o);
 	printf("start_ns %llu\n", (unsigned long long)*c->start_ns);
 	if (seen)
 		printf("seen_ns %llu\n", (unsigned long long)(seen - *c->start_ns));
-	else
+	if (!seen || o.wait)
 		print_lines("out", c->out.s);
 	print_lines("err", c->err.s);
 	return o.until && !seen ? 3 : 0;

@@ -22,6 +22,12 @@ def bar(y, measure, scale):
             text(f"{high + 5:.1f}", y + BAR - 2, number(measure.median))]
 
 
+def document(lines, width, height):
+    body = "\n".join(lines)
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
+
+
 def plot(title, measures):
     """The text of an SVG file."""
     lines, y = [text(8, 18, title, weight="bold")], 34
@@ -35,6 +41,4 @@ def plot(title, measures):
             lines += bar(y, m, scale)
             y += ROW
         y += ROW / 2
-    size = f'width="{LEFT + WIDTH + RIGHT}" height="{y:.0f}"'
-    body = "\n".join(lines)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
+    return document(lines, LEFT + WIDTH + RIGHT, y)
