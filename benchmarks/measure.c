@@ -246,7 +246,8 @@ static void usage(FILE *to)
 		"  --until TEXT     what to wait for (default: the end of FILE)\n"
 		"  --smaps          print the process's memory maps when TEXT has come\n"
 		"  --leave          when TEXT has come, print the process's number and let it run\n"
-		"  --wait           when TEXT has come, do not tell it to end, as it does so by itself\n"
+		"  --wait           when TEXT has come, do not tell it to end, as it does so by "
+		"itself\n"
 		"  --timeout-ms N   give up after this time (default 60000)\n");
 }
 

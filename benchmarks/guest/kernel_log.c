@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kernel_log: prints what the kernel says in its log of its initcalls, a record a line, as
- * writes the record "bench-mark" and at once touches MARK_GPA, where no device is: whoever watches
- * this VM's exits sees that from outside, and so knows how the two clocks lie.
+ * kernel_log: prints what the kernel's log says of its initcalls, a line for each record, with the
+ * record's time. First it writes the record "bench-mark" and at once touches MARK_OFF of a page
+ * whose device ignores it: who traces this VM's exits sees that from outside, and so knows how the
+ * guest's clock and the host's lie to each other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE_GPA 0xc0000000L /* the page of mote's report device, which ignores what it does not know */
+#define PAGE_GPA \
+	0xc0000000L /* the page of mote's report device, which ignores what it does not know */
 #define MARK_OFF 0xff0u
 #define RECORD	 8192
 
@@ -43,7 +45,8 @@ static void mark(int log_fd)
 	page[MARK_OFF] = 1;
 }
 
-/* A console takes an exit a character: only what harness/phases.py reads, of the calls the first. */
+/* A console takes an exit a character: only what harness/phases.py reads, of the calls the first.
+ */
 static bool wanted(const char *text)
 {
 	static bool called;
