@@ -32,7 +32,7 @@ HARDEN := -fstack-protector-strong -fcf-protection=full -ftrivial-auto-var-init=
 KERNEL_HEADERS := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
 # -flto: the guest memory accessors are functions of their own and should cost nothing.
-CFLAGS_MOTE := -std=gnu11 -O2 -g -flto -fno-strict-aliasing -ffunction-sections \
+CFLAGS_MOTE := -std=gnu11 -O2 -g -flto=auto -fno-strict-aliasing -ffunction-sections \
 	-fsanitize-undefined-trap-on-error $(WARN) $(HARDEN) \
 	-I. $(DEP_FLAGS) $(KERNEL_HEADERS) $(CFLAGS)
 # musl-gcc does not know -static-pie, and silently links a program that needs musl's loader. What the
@@ -113,6 +113,8 @@ help:
 	@echo "make lint unit fuzz race mutants integration   one kind of test"
 	@echo "make bench        all benchmarks, with plots; benchmarks/report compares two results"
 	@echo "make bench-boot   boot time and footprint, beside the peers that are installed"
+	@echo "make bench-phases where a boot goes, phase by phase, and what the monitor asks of the kernel"
+	@echo "make bench-size   programs, images and lines of code"
 	@echo "make bench-api    what a client of the API waits for"
 	@echo "make bench-jail   what the jailer adds to a start"
 	@echo "make bench-many   1 and 10 microVMs at once: time, memory, CPU when idle"

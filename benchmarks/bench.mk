@@ -10,15 +10,15 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wshadow -Wstrict-prototype
 	$(if $(filter 0,$(WERROR)),,-Werror)
 
 # All of them, each with a plot beside its result file.
-BENCHES := boot phases api jail many devices
+BENCHES := boot phases api jail many devices size
 bench: $(BENCHES:%=bench-%)
 	@for b in $(BENCHES); do \
-		for f in $(BENCH)/$$b-kvm.json $(BENCH)/$$b-icount.json; do \
+		for f in $(BENCH)/$$b-kvm.json $(BENCH)/$$b-icount.json $(BENCH)/$$b-none.json; do \
 			[ ! -e $$f ] || benchmarks/report --svg $${f%.json}.svg $$f >/dev/null || exit 1; \
 		done; \
 	done; echo "plots: $(BENCH)/*.svg; 'benchmarks/report FILE' shows a result file, with two files what has changed"
 
-.PHONY: bench bench-boot bench-phases bench-api bench-jail bench-many bench-devices check-budget bench-files
+.PHONY: bench bench-boot bench-phases bench-size bench-api bench-jail bench-many bench-devices check-budget bench-files
 bench-files: $(BENCH)/measure $(BENCH)/measure_api $(BENCH)/measure_vsock $(BUILD)/mote $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd-min.cpio \
 	testbed
 
@@ -36,6 +36,9 @@ bench-jail: bench-files $(BENCH)/measure_jail $(BUILD)/mote-jailer
 
 bench-many: bench-files
 	@benchmarks/many --build $(BUILD) --clock $(BENCH_CLOCK)
+
+bench-size: $(BUILD)/mote $(BUILD)/mote-jailer $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio
+	@benchmarks/size --build $(BUILD)
 
 # Programs that run in the guest, in an initrd of their own.
 BENCH_GUEST := $(patsubst benchmarks/guest/%.c,$(BENCH)/guest/%,$(wildcard benchmarks/guest/*.c))

@@ -80,6 +80,7 @@ static const struct {
 	N(SO_RCVBUF),
 	N(SO_PEERCRED),
 	N(SO_TYPE),
+	N(RLIMIT_NOFILE),
 	N(SEEK_SET),
 	N(SEEK_CUR),
 	N(SEEK_END),

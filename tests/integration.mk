@@ -32,6 +32,9 @@ $(INTEGRATION)/tiny.elf: $(TINY_SRCS) $(wildcard tests/guest/*.h) tests/integrat
 	$(Q)$(TEST_CC) $(TINY_FLAGS) -Wl,--build-id=none,-Ttext-segment=0x200000,-z,noexecstack,-z,norelro \
 		-o $@ $(TINY_SRCS)
 
+# What the benchmarks start monitors with.
+integration-files: $(BUILD)/bench/measure
+
 # What stands in for the monitor in a jail; and a jailer that tests stop, or make fail, at each step.
 integration-files: $(INTEGRATION)/probe $(INTEGRATION)/jailer-stops
 $(INTEGRATION)/probe: tests/integration/probe.c tests/integration.mk

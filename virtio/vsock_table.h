@@ -17,7 +17,6 @@
 #include "virtio/vsock_uds.h"
 #include "vmm/evloop.h"
 
-#define VSOCK_MAX_CONNS	  1023u
 #define VSOCK_SLOTS	  (VSOCK_MAX_CONNS + 1)
 #define VSOCK_MAX_ORPHANS 256u
 #define VSOCK_BUF_LEN	  262144u /* bytes of the guest's that may wait in one connection, */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -37,6 +38,19 @@ static int bind_and_listen(int fd, const struct sockaddr_un *at)
 	return 0;
 }
 
+/* A descriptor for each connection, as far as the hard limit allows; beyond it, clients wait. */
+static void allow_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur == RLIM_INFINITY)
+		return;
+	l.rlim_cur += VSOCK_MAX_CONNS;
+	if (l.rlim_cur > l.rlim_max)
+		l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int vsock_uds_open(struct vsock_uds *u, const char *path, struct err *e)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -60,6 +74,7 @@ int vsock_uds_open(struct vsock_uds *u, const char *path, struct err *e)
 				       path);
 		return err_sys(e, r, "vsock %s", path);
 	}
+	allow_files();
 	u->fd = fd;
 	memcpy(u->path, at.sun_path, sizeof(u->path));
 	return 0;

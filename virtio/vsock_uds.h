@@ -17,6 +17,8 @@
 #include "vmm/compiler.h"
 #include "vmm/err.h"
 
+#define VSOCK_MAX_CONNS 1023u /* at once, each with a descriptor */
+
 #define VSOCK_LINE_MAX 32 /* bytes of a CONNECT line, with its newline */
 
 struct vsock_uds {
@@ -26,7 +28,8 @@ struct vsock_uds {
 
 /*
  * Makes the socket at `path`, which must not exist, and listens. On failure *e names it and what
- * was expected, and nothing is held or left. Builder thread; clients may connect from now on.
+ * was expected, and nothing is held or left. The process's limit of descriptors grows by
+ * VSOCK_MAX_CONNS, as far as it may. Builder thread; clients may connect from now on.
  */
 int vsock_uds_open(struct vsock_uds *u, const char *path, struct err *e) MUST_CHECK;
 

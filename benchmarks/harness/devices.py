@@ -18,11 +18,10 @@ initrd ./initrd; `$WATCH` passes a monitor's output on and adds the counters at 
 """
 
 import dataclasses
-import os
 import shlex
-import shutil
 
 from . import monitors
+from .script import prologue
 
 CMDLINE = monitors.CMDLINE
 COUNTERS = ("exits", "halt_exits", "mmio_exits", "irq_injections")
@@ -72,7 +71,7 @@ def boot_words(command):
 
 def qemu_microvm(command, options):
     """A command line for QEMU's microvm with `options`, its guest running `command`."""
-    argv = [monitors.find_qemu(), "-M", "microvm,accel=kvm,acpi=on,pit=off,pic=off,rtc=off,"
+    argv = [monitors.find("QEMU microvm"), "-M", "microvm,accel=kvm,acpi=on,pit=off,pic=off,rtc=off,"
             "auto-kernel-cmdline=off,x-option-roms=off", "-cpu", "host", "-m", "128", "-smp", "1"]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"]
     # It has no keyboard controller to reset by, hence reboot=t: a triple fault.
@@ -91,21 +90,13 @@ def config(command, **parts):
     }
 
 
-def firecracker():
-    """Firecracker's binary, if one is in PATH."""
-    return shutil.which("firecracker")
-
-
 def script(build, modules, starts, runs):
     """The shell script of all starts, each `runs` times. Guest programs warm up for themselves."""
     files = {"mote": f"{build}/mote", "vmlinux": f"{build}/guest/vmlinux",
              "initrd": f"{build}/bench/initrd.cpio"}
     for m in modules:
         files.update(m.files(build))
-    lines = ["set -eu", READ_COUNTERS, "d=$(mktemp -d /dev/shm/mote-bench.XXXXXX)",
-             "trap 'rm -rf \"$d\"' EXIT"]
-    lines += [f'cp -- {shlex.quote(os.path.abspath(f))} "$d/{n}"' for n, f in files.items()]
-    lines += ['cd "$d"', 'echo "host $(uname -srv)"']
+    lines = [*prologue(files, target="bench-devices"), READ_COUNTERS]
     for i, s in enumerate(starts):
         lines += [f"n=1; while [ $n -le {runs} ]; do echo begin {i} $n", "(", s.shell, ") || true",
                   "n=$((n + 1)); done"]

@@ -54,15 +54,15 @@ def _by_config(monitor, binary, engine, mote=False):
 def starts():
     found = [_by_config("mote", "./mote", engine, mote=True) for engine in ("Sync", "Async")]
     absent = []
-    if monitors.find_qemu():
+    if monitors.find("QEMU microvm"):
         options = ["-drive", "file=disk,if=none,id=d,format=raw,aio=io_uring",
                    "-device", "virtio-blk-device,drive=d"]
         found.append(devices.Start("QEMU microvm",
                                    _with_disk(devices.qemu_microvm(COMMAND, options))))
     else:
         absent.append("QEMU microvm: no qemu-system-x86_64 in PATH (Debian: qemu-system-x86)")
-    if devices.firecracker():
-        found += [_by_config("Firecracker", devices.firecracker(), e) for e in ("Sync", "Async")]
+    if binary := monitors.find("Firecracker"):
+        found += [_by_config("Firecracker", binary, e) for e in ("Sync", "Async")]
     else:
         absent.append("Firecracker: no binary in PATH; its figures were recorded earlier")
     return found, absent

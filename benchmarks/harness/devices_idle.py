@@ -73,8 +73,8 @@ def _start(monitor, binary, parts, mote=False):
 def starts():
     found = [_start("mote", "./mote", KINDS, mote=True)]
     absent = []
-    if devices.firecracker():
-        found.append(_start("Firecracker", devices.firecracker(), KINDS))
+    if binary := monitors.find("Firecracker"):
+        found.append(_start("Firecracker", binary, KINDS))
     else:
         absent.append("Firecracker: no binary in PATH")
     return found, absent

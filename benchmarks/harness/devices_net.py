@@ -61,14 +61,14 @@ def _by_config(monitor, binary, mote=False):
 def starts():
     found = [_by_config("mote", "./mote", mote=True)]
     absent = []
-    if monitors.find_qemu():
+    if monitors.find("QEMU microvm"):
         options = ["-netdev", f"tap,id=n,ifname={TAP},script=no,downscript=no,vhost=off",
                    "-device", "virtio-net-device,netdev=n"]
         found.append(_start("QEMU microvm, vhost off", devices.qemu_microvm(COMMAND, options)))
     else:
         absent.append("QEMU microvm: no qemu-system-x86_64 in PATH (Debian: qemu-system-x86)")
-    if devices.firecracker():
-        found.append(_by_config("Firecracker", devices.firecracker()))
+    if binary := monitors.find("Firecracker"):
+        found.append(_by_config("Firecracker", binary))
     else:
         absent.append("Firecracker: no binary in PATH; its figures were recorded earlier")
     return found, absent

@@ -48,8 +48,8 @@ def _by_config(monitor, binary, mote=False):
 def starts():
     found = [_by_config("mote", "./mote", mote=True)]
     absent = ["QEMU microvm: its vsock is the host kernel's, not over a Unix socket"]
-    if devices.firecracker():
-        found.append(_by_config("Firecracker", devices.firecracker()))
+    if binary := monitors.find("Firecracker"):
+        found.append(_by_config("Firecracker", binary))
     else:
         absent.append("Firecracker: no binary in PATH; its figures were recorded earlier")
     return found, absent

@@ -24,7 +24,6 @@ def proc_value(path, key):
 
 
 def facts(mote):
-    qemu = monitors.find_qemu()
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "machine": {
@@ -37,7 +36,7 @@ def facts(mote):
         "uncommitted_changes": bool(git("status", "--porcelain", "--untracked-files=no")),
         "versions": {
             "mote": monitors.first_line([mote, "--version"]),
-            "qemu": monitors.first_line([qemu, "--version"]) if qemu else "absent",
+            **monitors.versions(),
             "compiler": monitors.first_line(["musl-gcc", "--version"]),
         },
     }

@@ -44,6 +44,7 @@ class Place:
 
 
 WALL = Place("kvm", "wall time, this machine's KVM", [])
+NOWHERE = Place("none", "none, nothing is timed", [])
 ICOUNT = Place(
     "icount",
     "instructions, in the testbed: 1 ms = 1 M instructions of host kernel, monitor and guest,\n"

@@ -12,7 +12,7 @@ import math
 import os
 import statistics
 
-from . import machine
+from . import machine, stats
 
 VERSION = 1
 # Instructions repeat to a percent or two; what changes less is no change, however narrow the spread.
@@ -36,8 +36,7 @@ class Measure:
 
     @property
     def p99(self):
-        """The nearest rank: with fewer than a hundred samples it is the largest."""
-        return sorted(self.samples)[math.ceil(0.99 * len(self.samples)) - 1]
+        return stats.p99(self.samples)
 
     def cells(self):
         values = (self.median, min(self.samples), max(self.samples), self.p99)
@@ -47,6 +46,12 @@ class Measure:
 def number(value):
     """Four digits are what repeats."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def table(measures, **more):
+    """Measures as text: median, range, 99th percentile, and for each of `more` (heading -> {name: text}) a column."""
+    head = ["", "unit", "median", "min", "max", "p99", "runs", *more]
+    return stats.table([head] + [m.cells() + [column.get(m.name, "") for column in more.values()] for m in measures])
 
 
 def save(build, name, where, measures, **more):

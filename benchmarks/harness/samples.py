@@ -9,6 +9,7 @@ import shlex
 from . import smaps
 from .monitors import Guest, Monitor
 from .place import BenchError
+from .script import prologue
 
 BOOT_TIMER = re.compile(r"boot timer: first guest instruction ([\d.]+) ms, init ([\d.]+) ms")
 # The guest's init prints this when it runs; with `quiet` nobody else prints anything.
@@ -30,18 +31,19 @@ class Series:
 
     @property
     def title(self):
-        parts = [self.monitor.settings]
-        if self.guest.cpus != 1:
-            parts.append(f"{self.guest.cpus} vCPUs")
-        return ", ".join([self.monitor.name, *filter(None, parts)])
+        return self.monitor.title + (f", {self.guest.cpus} vCPUs" if self.guest.cpus != 1 else "")
 
-    def command(self):
+    def booted(self):
+        """The guest with the words that make its init say so."""
         guest = self.guest
         # A guest whose memory is looked at stays. It is not asked anything: what a peer is sent before
         # its guest has set up the serial port may cost that port its interrupt for good.
         verb = "hold" if self.footprint else "echo"
         words = f"{guest.words} MOTE_CMD=@{verb}+{READY} MOTE_END=reset".strip()
-        return self.monitor.command(dataclasses.replace(guest, words=words))
+        return dataclasses.replace(guest, words=words)
+
+    def command(self):
+        return self.monitor.command(self.booted())
 
     def measure_options(self):
         return [*(["--smaps"] if self.footprint else []), "--until", READY]
@@ -49,9 +51,10 @@ class Series:
 
 def script(files, series):
     """The shell script that starts everything; `files` maps names to where they are."""
-    lines = ["set -eu", "d=$(mktemp -d /dev/shm/mote-bench.XXXXXX)", "trap 'rm -rf \"$d\"' EXIT"]
-    lines += [f'cp -- {shlex.quote(os.path.abspath(f))} "$d/{n}"' for n, f in files.items()]
-    lines += ['cd "$d"', 'echo "host $(uname -srv)"']
+    texts = {}
+    for s in series:
+        texts.update(s.monitor.texts(s.booted()))
+    lines = prologue(files, texts, "bench-boot")
     for i, s in enumerate(series):
         words = ["./measure", *s.measure_options(), "--timeout-ms", str(TIMEOUT_MS)]
         words += ["--", *s.command()]
@@ -128,9 +131,6 @@ def run_series(place, build, series, progress, kernel=None):
         "vmlinux": kernel or f"{build}/guest/vmlinux",
         "initrd": f"{build}/guest/initrd-min.cpio",
     }
-    for name in files.values():
-        if not os.path.exists(name):
-            raise BenchError(f"{name} is missing; run 'make bench-boot'")
     path = os.path.abspath(f"{build}/bench/script-{os.getpid()}.sh")
     with open(path, "w") as f:
         f.write(script(files, series))

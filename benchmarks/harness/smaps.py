@@ -50,6 +50,30 @@ def parse(lines):
     return maps
 
 
+def kind(m):
+    """What a mapping is, in words: the file's name and whether it is code or data, or the kernel's name for it."""
+    if m.anonymous:
+        return m.path or "anonymous memory"
+    return f"{m.path.rpartition('/')[2]}, {'code' if 'x' in m.perms else 'data' if 'w' in m.perms else 'constants'}"
+
+
+def by_kind(maps):
+    """{kind: {"private", "private_file", "shared": KiB}}, the largest private ones first. Memory that is nowhere resident is left out."""
+    found = {}
+    for m in maps:
+        if m.private + m.shared:
+            sums = found.setdefault(kind(m), {"private": 0, "private_file": 0, "shared": 0})
+            for key, value in footprint_of(m).items():
+                sums[key] += value
+    return dict(sorted(found.items(), key=lambda item: -item[1]["private"]))
+
+
+def footprint_of(m):
+    # Unwritten pages of the program and its libraries, which a second monitor would share.
+    clean = 0 if m.anonymous else m.kib.get("Private_Clean", 0)
+    return {"private": m.private, "private_file": clean, "shared": m.shared}
+
+
 def guest_ram(maps, size, kernel):
     """The mappings that are the guest's memory of `size` bytes.
 
@@ -61,10 +85,10 @@ def guest_ram(maps, size, kernel):
     if not candidates:
         raise ValueError("no writable anonymous mapping")
     first = last = max(candidates, key=lambda i: maps[i].size)
-    kind = maps[first].flags
+    flags = maps[first].flags
 
     def belongs(m):
-        return (m.anonymous and m.flags == kind) or m.path.endswith("/" + kernel)
+        return (m.anonymous and m.flags == flags) or m.path.endswith("/" + kernel)
 
     def have():
         return maps[last].end - maps[first].start
@@ -84,14 +108,9 @@ def guest_ram(maps, size, kernel):
 
 
 def footprint(lines, size, kernel):
-    """KiB of the monitor's own memory, and of the guest's."""
+    """KiB of the monitor's own memory, all of it and by mapping, and of the guest's."""
     maps = parse(lines)
     guest = guest_ram(maps, size, kernel)
-    own = [m for m in maps if m not in guest]
-    return {
-        "private": sum(m.private for m in own),
-        # Unwritten pages of the program and its libraries, which a second monitor would share.
-        "private_file": sum(m.kib.get("Private_Clean", 0) for m in own if not m.anonymous),
-        "shared": sum(m.shared for m in own),
-        "guest": sum(m.kib.get("Rss", 0) for m in guest),
-    }
+    own = by_kind([m for m in maps if m not in guest])
+    sums = {key: sum(k[key] for k in own.values()) for key in ("private", "private_file", "shared")}
+    return {**sums, "guest": sum(m.kib.get("Rss", 0) for m in guest), "mappings": own}

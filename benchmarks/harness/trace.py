@@ -9,6 +9,8 @@ import os
 import re
 import shlex
 
+from .script import prologue
+
 LINE = re.compile(r"-(\d+) +\[\d+\] \S+ +(\d+\.\d+): (\w+): (.*)$")
 CALL = re.compile(r"NR (-?\d+) \(([0-9a-f, ]*)\)")
 
@@ -53,7 +55,7 @@ t={directory}
 [ -w $t/trace ] || {{ echo "benchmarks/phases: $t/trace cannot be written: expected root and a kernel with tracefs" >&2; exit 1; }}
 t=$t/instances/mote-bench.$$
 mkdir $t
-end_trace() {{ [ ! -d $t ] || rmdir $t; }}
+at_end() {{ [ ! -d $t ] || rmdir $t; }}
 echo mono >$t/trace_clock
 echo 16384 >$t/buffer_size_kb
 echo 0 >$t/options/overwrite # what does not fit is the end: a long console
@@ -147,10 +149,7 @@ def counts(events):
 
 def script(files, texts, runs):
     """Copies `files` ({name: path}), writes `texts` ({name: content}) and starts each of `runs` (events, command): "begin N", facts."""
-    lines = ["set -eu", "d=$(mktemp -d /dev/shm/mote-bench.XXXXXX)", "end_trace() { :; }", "trap 'end_trace; rm -rf \"$d\"' EXIT"]
-    lines += [f'cp -- {shlex.quote(os.path.abspath(path))} "$d/{name}"' for name, path in files.items()]
-    lines += [f'printf %s {shlex.quote(text)} >"$d/{name}"' for name, text in texts.items()]
-    lines += ['cd "$d"', shell()]
+    lines = [*prologue(files, texts, "bench-phases"), shell()]
     for i, (events, command) in enumerate(runs):
         words = shlex.join(command)
         lines.append(f"echo begin {i}")

@@ -205,6 +205,7 @@ static const struct verb {
 	{ "verify", "FILE BYTES SEED [OFFSET]", 3, 4, NEEDS_DEV, verb_verify },
 	{ "rng", "BYTES", 1, 1, NEEDS_DEV, verb_rng },
 	{ "vsock-echo", "PORT COUNT", 2, 2, 0, verb_vsock_echo },
+	{ "vsock-gather", "PORT COUNT", 2, 2, 0, verb_vsock_gather },
 	{ "vsock-take", "PORT COUNT", 2, 2, 0, verb_vsock_take },
 	{ "vsock-call", "PORT BYTES SEED", 3, 3, 0, verb_vsock_call },
 	{ "vsock-send", "PORT BYTES", 2, 2, 0, verb_vsock_send },

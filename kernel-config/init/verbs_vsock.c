@@ -15,6 +15,8 @@
 #include "kernel-config/init/pattern.h"
 #include "kernel-config/init/text.h"
 
+#define GATHER_MAX 1020u /* what a limit of 1024 descriptors leaves */
+
 static uint8_t data[65536];
 static uint8_t want[sizeof(data)];
 
@@ -71,19 +73,29 @@ static int echo(int fd)
 	return n < 0 ? -1 : 0;
 }
 
-/* Has `serve` see to v[1] connections to port v[0], one after the other. */
-static int listen_for(const char *verb, const uint64_t *v, int (*serve)(int fd))
+/* Listens to `port` and says so; the descriptor, or -1. */
+static int listen_to(uint64_t port)
 {
 	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
 				  .svm_cid = VMADDR_CID_ANY,
-				  .svm_port = (unsigned int)v[0] };
+				  .svm_port = (unsigned int)port };
 	struct text t = { 0 };
 	int l = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (l < 0 || bind(l, (struct sockaddr *)&at, sizeof(at)) || listen(l, 16))
-		return fail(verb, "listen");
+		return -1;
 	text_str(&t, "listening");
 	text_end(&t, STDOUT_FILENO);
+	return l;
+}
+
+/* Has `serve` see to v[1] connections to port v[0], one after the other. */
+static int listen_for(const char *verb, const uint64_t *v, int (*serve)(int fd))
+{
+	int l = listen_to(v[0]);
+
+	if (l < 0)
+		return fail(verb, "listen");
 	for (uint64_t i = 0; i < v[1]; i++) {
 		int fd = accept(l, NULL, NULL);
 
@@ -109,6 +121,37 @@ int verb_vsock_take(char **args)
 	uint64_t v[2];
 
 	return numbers("vsock-take", args, v, 2) ? 2 : listen_for("vsock-take", v, take);
+}
+
+int verb_vsock_gather(char **args)
+{
+	static int conn[GATHER_MAX];
+	static const char verb[] = "vsock-gather";
+	uint64_t v[2];
+	int status = 0;
+	int l;
+
+	if (numbers(verb, args, v, 2))
+		return 2;
+	if (v[1] > GATHER_MAX) {
+		say(verb, ": '", args[1], "': expected at most 1020");
+		return 2;
+	}
+	l = listen_to(v[0]);
+	if (l < 0)
+		return fail(verb, "listen");
+	for (uint64_t i = 0; i < v[1]; i++) {
+		conn[i] = accept(l, NULL, NULL);
+		if (conn[i] < 0)
+			return fail(verb, "accept");
+	}
+	for (uint64_t i = 0; i < v[1]; i++) {
+		if (echo(conn[i]))
+			status = fail(verb, "echo");
+		close(conn[i]);
+	}
+	close(l);
+	return status;
 }
 
 /* A connection to that port of the host, or -1. */

@@ -7,7 +7,10 @@
  * sends. */
 int verb_vsock_echo(char **args);
 
-/* PORT COUNT: the same, but nothing is sent back: it reads to the end and closes. */
+/* PORT COUNT: the same, but all of them are accepted before the first one's bytes are sent back. */
+int verb_vsock_gather(char **args);
+
+/* PORT COUNT: as vsock-echo, but nothing is sent back: it reads to the end and closes. */
 int verb_vsock_take(char **args);
 
 /*

@@ -154,5 +154,7 @@ void scenario_spin(void);
 void scenario_reset(void);
 void scenario_cmdline(void);
 void scenario_balloon(void);
+void scenario_hostile(void);
+void scenario_duel(void);
 
 #endif

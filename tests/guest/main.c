@@ -23,6 +23,7 @@ static const struct {
 	{ "triple", scenario_triple },	 { "hang", scenario_hang },
 	{ "spin", scenario_spin },	 { "reset", scenario_reset },
 	{ "cmdline", scenario_cmdline }, { "balloon", scenario_balloon },
+	{ "hostile", scenario_hostile }, { "duel", scenario_duel },
 };
 
 /* The value of MOTE_CMD on the kernel's command line, "" when it is not there. */

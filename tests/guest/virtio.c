@@ -11,17 +11,44 @@
 #define SECTOR	    512u
 
 /* One page for each ring, for one device at a time. */
-static uint8_t ring_memory[3][4096] __attribute__((aligned(4096)));
+static uint8_t ring_memory[MAX_QUEUES][3][4096] __attribute__((aligned(4096)));
+
+bool dev_look_for(struct dev *d, uint32_t id, bool last)
+{
+	memset(d, 0, sizeof(*d));
+	for (uint64_t at = VIRTIO_FIRST; at < VIRTIO_FIRST + MAX_DEVICES * VIRTIO_STEP;
+	     at += VIRTIO_STEP) {
+		if (rd32(at) == VIRTIO_MAGIC && rd32(at + VIRTIO_MMIO_DEVICE_ID) == id &&
+		    (last || d->base == 0))
+			d->base = at;
+	}
+	return d->base != 0;
+}
 
 void dev_find(struct dev *d, uint32_t id)
 {
-	memset(d, 0, sizeof(*d));
-	for (unsigned int i = 0; i < MAX_DEVICES; i++) {
-		d->base = VIRTIO_FIRST + i * VIRTIO_STEP;
-		if (rd32(d->base) == VIRTIO_MAGIC && rd32(d->base + VIRTIO_MMIO_DEVICE_ID) == id)
-			return;
-	}
-	fail("no device has id %d", (unsigned long)id);
+	if (!dev_look_for(d, id, false))
+		fail("no device has id %d", (unsigned long)id);
+}
+
+uint64_t dev_offers(const struct dev *d)
+{
+	uint64_t features;
+
+	wr32(d->base + VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	features = (uint64_t)rd32(d->base + VIRTIO_MMIO_DEVICE_FEATURES) << 32;
+	wr32(d->base + VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
+	return features | rd32(d->base + VIRTIO_MMIO_DEVICE_FEATURES);
+}
+
+unsigned int dev_queues(const struct dev *d)
+{
+	unsigned int q = 0;
+
+	do {
+		wr32(d->base + VIRTIO_MMIO_QUEUE_SEL, q);
+	} while (rd32(d->base + VIRTIO_MMIO_QUEUE_NUM_MAX) != 0 && ++q < MAX_QUEUES);
+	return q;
 }
 
 void dev_negotiate(struct dev *d, uint64_t features)
@@ -70,18 +97,41 @@ void dev_driver_ok(struct dev *d)
 	     STATUS_ACK | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
 }
 
+/* Makes queue `q` ready, in memory of its own that is zeroed. */
+static void start_queue(struct dev *d, unsigned int q)
+{
+	uint8_t(*m)[4096] = ring_memory[q];
+	struct rings r = { (uint64_t)m[0], (uint64_t)m[1], (uint64_t)m[2], QUEUE_SIZE };
+	unsigned int driven = d->queue;
+
+	memset(m, 0, sizeof(ring_memory[q]));
+	d->queue = q;
+	dev_set_rings(d, &r);
+	d->queue = driven;
+}
+
+static void drive_queue(struct dev *d)
+{
+	d->desc = (void *)ring_memory[d->queue][0];
+	d->avail = (void *)ring_memory[d->queue][1];
+	d->used = (void *)ring_memory[d->queue][2];
+	d->used_seen = 0;
+}
+
 void dev_start(struct dev *d, uint64_t features)
 {
-	struct rings r = { (uint64_t)ring_memory[0], (uint64_t)ring_memory[1],
-			   (uint64_t)ring_memory[2], QUEUE_SIZE };
-
-	memset(ring_memory, 0, sizeof(ring_memory));
-	d->desc = (void *)ring_memory[0];
-	d->avail = (void *)ring_memory[1];
-	d->used = (void *)ring_memory[2];
-	d->used_seen = 0;
 	dev_negotiate(d, features);
-	dev_set_rings(d, &r);
+	start_queue(d, d->queue);
+	drive_queue(d);
+	dev_driver_ok(d);
+}
+
+void dev_start_all(struct dev *d, uint64_t features)
+{
+	dev_negotiate(d, features);
+	for (unsigned int q = dev_queues(d); q-- > 0;)
+		start_queue(d, q);
+	drive_queue(d);
 	dev_driver_ok(d);
 }
 
@@ -105,9 +155,9 @@ void submit(struct dev *d, uint16_t head)
 	wr32(d->base + VIRTIO_MMIO_QUEUE_NOTIFY, d->queue);
 }
 
-enum outcome wait_for_outcome(struct dev *d)
+static enum outcome poll_outcome(struct dev *d, unsigned int polls)
 {
-	for (unsigned int i = 0; i < POLLS; i++) {
+	for (unsigned int i = 0; i < polls; i++) {
 		if (__atomic_load_n(&d->used->idx, __ATOMIC_ACQUIRE) != d->used_seen) {
 			d->used_seen++;
 			return DONE;
@@ -118,6 +168,16 @@ enum outcome wait_for_outcome(struct dev *d)
 		__asm__ volatile("pause");
 	}
 	return SILENT;
+}
+
+enum outcome wait_for_outcome(struct dev *d)
+{
+	return poll_outcome(d, POLLS);
+}
+
+enum outcome look_at_outcome(struct dev *d)
+{
+	return poll_outcome(d, 4096);
 }
 
 uint32_t used_len(const struct dev *d)

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import api
 from mote import TIMEOUT, Mote, expect, run
 
 MIB = 1 << 20
@@ -165,3 +166,43 @@ def test_errors(tap):
     expect(run("run", "--net", "no-such-tap", prefix=("setpriv", "--bounding-set", "-net_admin",
                                                       "--inh-caps", "-net_admin")), 152, b"",
            ["tap no-such-tap: no such interface, and no permission to make it"])
+
+
+def api_guest(tmp_path, tap_name, script, **kwargs):
+    m = api.Monitor(tmp_path, "--log-path", tmp_path / "log", **kwargs)
+    m.api.put("/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap_name, "guest_mac": "06:00:0a:c9:00:02"})
+    m.shell(f"{UP}; {script}")
+    return m
+
+
+def test_spoofed_mac(tap, tmp_path):
+    """Frames from another address than the configured one are counted, and none from that one."""
+    with api_guest(tmp_path, tap, f"ping -c 1 -w 30 {HOST} >/dev/null; echo honest; read x; ifconfig eth0 down;"
+                   f" ifconfig eth0 hw ether 06:00:0a:c9:00:99 up; ping -c 3 -w 30 {HOST} >/dev/null; echo spoofed; read x",
+                   stdin=subprocess.PIPE) as m:
+        m.out.wait_for(b"honest")
+        assert m.api.get("/metrics")["net_n"]["tx_spoofed_mac_count"] == 0
+        m.send(b"\n")
+        m.out.wait_for(b"spoofed")
+        counts = m.api.get("/metrics")["net_n"]
+        assert 3 <= counts["tx_spoofed_mac_count"] < counts["tx_packets_count"]
+
+
+def test_full_tap(tap, tmp_path):
+    """The host sends to a guest that stands still until the tap takes no more; then it goes on as if nothing had been."""
+    with api_guest(tmp_path, tap, f"ping -c 1 -w 30 {HOST} >/dev/null; echo up; while :; do ping -c 1 -w 1 {HOST} >/dev/null && echo reached; done") as m:
+        m.out.wait_for(b"up")
+        m.api.patch("/vm", {"state": "Paused"})
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for _ in range(5000):
+                s.sendto(b"x" * 1400, (GUEST_IP, 9))
+        assert dropped(tap) > 0
+        for _ in range(20):
+            assert m.api.state() == api.PAUSED
+        m.api.patch("/vm", {"state": "Resumed"})
+        m.out.wait_for(b"reached\r\nreached", start=len(m.out.text()))
+
+
+def dropped(tap_name):
+    with open(f"/sys/class/net/{tap_name}/statistics/tx_dropped", encoding="ascii") as f:
+        return int(f.read())

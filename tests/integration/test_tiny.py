@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest without an operating system (tests/guest) does what no driver would: the monitor lives,
 its devices work afterwards, and it reports the guest's status."""
+import os
 import re
+import time
 
 import pytest
 
-from mote import NO_STATUS, TRIPLE_FAULT, Mote, INITRD_MIN, expect, guest_file, run
-
+import api
+from mote import NO_STATUS, TIMEOUT, TRIPLE_FAULT, Mote, INITRD_MIN, expect, guest_file, run
+from test_net import tap  # noqa: F401 (a fixture)
 
 SECTOR = 512
 
@@ -134,3 +137,51 @@ def test_a_guest_that_never_ends_is_left_by_a_signal(scenario):
         m.signal(15)
         result = m.result(10)
     expect(result, -15, said)
+
+
+def every_device(monitor, tmp_path, tap_name, scenario, cpus):
+    """A guest without an operating system that has one device of each kind, and a second disk that it must not harm."""
+    good, victim = tmp_path / "good", tmp_path / "victim"
+    content = bytearray(64 * SECTOR)
+    content[SECTOR:2 * SECTOR] = bytes(i % 256 for i in range(SECTOR))
+    good.write_bytes(content)
+    victim.write_bytes(bytes(64 * SECTOR))
+    monitor.configure(kernel=guest_file("tiny.elf"), initrd=INITRD_MIN, boot_args=f"MOTE_CMD={scenario}", vcpu_count=cpus)
+    client = monitor.api
+    client.put("/drives/good", {"drive_id": "good", "path_on_host": str(good), "is_root_device": False, "is_read_only": True})
+    client.put("/drives/victim", {"drive_id": "victim", "path_on_host": str(victim), "is_root_device": False, "io_engine": "Async"})
+    client.put("/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap_name})
+    client.put("/vsock", {"guest_cid": 3, "uds_path": str(tmp_path / "v")})
+    client.put("/entropy", {})
+    client.put("/balloon", {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1, "free_page_hinting": True,
+                            "free_page_reporting": True})
+    return good, content
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to make a tap")
+@pytest.mark.parametrize("scenario, cpus, said", [
+    ("hostile", 1, r"network: 2 queues, 156 wild rings, 48 bad chains, broken by random ones\n"
+                   r"block: 1 queues, 78 wild rings, 24 bad chains, broken by random ones\n"
+                   r"entropy: 1 queues, 78 wild rings, 24 bad chains, broken by random ones\n"
+                   r"balloon: 5 queues, 390 wild rings, 120 bad chains, broken by random ones\n"
+                   r"vsock: 3 queues, 234 wild rings, 72 bad chains, broken by random ones\nthey work\n"),
+    ("duel", 2, r"network: 2 queues\nblock: 1 queues\nentropy: 1 queues\nballoon: 5 queues\nvsock: 3 queues\nthey work\n")])
+def test_every_queue_of_every_device(tmp_path, tap, scenario, cpus, said):  # noqa: F811
+    """The monitor lives and answers, the other devices work, and what the guest did is counted."""
+    with api.Monitor(tmp_path, "--log-path", tmp_path / "log") as m:
+        good, content = every_device(m, tmp_path, tap, scenario, cpus)
+        m.api.start()
+        try:
+            while b"they work" not in m.out.text() and b"FAILED" not in m.out.text():
+                counts = m.api.get("/metrics")
+                time.sleep(0.1)  # two CPUs are all there are
+        except (OSError, EOFError):  # the guest has ended
+            pass
+        status = m.wait(3 * TIMEOUT)
+        assert (m.out.finish(10).replace(b"\r", b"").decode(), status) == (said.replace("\\n", "\n"), 0)
+        with open(tmp_path / "log", encoding="utf-8") as f:
+            assert sum("warning" in line.lower() for line in f) <= 60  # a guest does not fill its host's logs
+    faults = {name: group["faults"] for name, group in counts.items() if name.startswith("virtio_")}
+    assert all(n > 0 for name, n in faults.items() if name != "virtio_0_blk") and len(faults) == 6, faults
+    assert counts["virtio_0_blk"]["faults"] == 0 and counts["virtio_0_blk"]["requests"] > 0
+    assert good.read_bytes() == content

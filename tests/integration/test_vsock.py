@@ -2,6 +2,7 @@
 """vsock: a real Linux guest and the host's Unix sockets, by the protocol that clients speak."""
 import os
 import random
+import resource
 import socket
 import stat
 import threading
@@ -162,6 +163,53 @@ def test_many_at_once(path):
         for s in callers:
             assert call(s, data) == data
         expect(m.result(), 0)
+
+
+def answer(path, port, data):
+    """A connection that the guest has accepted, with `data` sent on it, that half closed."""
+    s = dial(path, port)
+    s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+    return s
+
+
+def test_a_thousand(path):
+    """All open at once, each with its own bytes; the process was started with fewer descriptors than that."""
+    count = 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    try:
+        with guest(path, "@vsock-gather", 5000, count, prefix=("sh", "-c", 'ulimit -Sn 256; exec "$@"', "sh")) as m:
+            m.out.wait_for(b"listening")
+            held = [answer(path, 5000, b"%d," % i * 100) for i in range(count)]
+            for i, s in enumerate(held):
+                got = bytearray()
+                while piece := s.recv(65536):
+                    got += piece
+                assert got == b"%d," % i * 100
+                s.close()
+            expect(m.result(), 0, b"listening\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_clients_than_descriptors(path):
+    """Those for whom there is none wait, and come in when others have left."""
+    with guest(path, "@vsock-gather", 5000, 40, prefix=("sh", "-c", 'ulimit -n 48; exec "$@"', "sh")) as m:
+        m.out.wait_for(b"listening")
+        early = [answer(path, 5000, b"early") for _ in range(8)]
+        crowd = [connect(path) for _ in range(60)]
+        for s in crowd[:40]:
+            s.close()
+        for s in crowd[40:]:
+            s.sendall(b"CONNECT 5000\n")
+            assert read_line(s).startswith(b"OK ")
+        late = [answer(path, 5000, b"late") for _ in range(12)]
+        for s in crowd[40:]:
+            s.shutdown(socket.SHUT_WR)
+        for s in early + late:
+            assert s.recv(65536) in (b"early", b"late")
+        expect(m.result(), 0, b"listening\n")
 
 
 def test_nobody_listens_on_the_host(path):
