@@ -55,8 +55,9 @@ TEST_LIB_tsan := $(TEST_LIB)
 TEST_PROGS_unit := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*.c)))
 TEST_PROGS_fuzz := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TEST_PROGS_race := $(patsubst tests/race/%.c,%,$(sort $(wildcard tests/race/race_*.c)))
-# race_virtq is a race, in guest memory, by design.
-TEST_PROGS_tsan := $(filter-out race_virtq,$(TEST_PROGS_race))
+# These are races, in guest memory, by design.
+TEST_PROGS_asan := race_devices race_virtq
+TEST_PROGS_tsan := $(filter-out $(TEST_PROGS_asan),$(TEST_PROGS_race))
 TEST_DIR_unit := tests/unit
 TEST_DIR_fuzz := tests/fuzz
 TEST_DIR_race := tests/race
@@ -103,7 +104,8 @@ endef
 $(foreach kind,unit fuzz race tsan,$(eval $(call test_kind,$(kind))))
 
 .PHONY: unit unit-tools fuzz race mutants lint results-clean $(TEST_PROGS_unit:%=run-unit/%) \
-	$(TEST_PROGS_fuzz:%=run-fuzz/%) $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
+	$(TEST_PROGS_fuzz:%=run-fuzz/%) $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%) \
+	$(TEST_PROGS_asan:%=run-asan/%)
 .SECONDARY:
 
 results-clean:
@@ -155,10 +157,20 @@ TEST_ARGS_race = $(RACE_SECONDS)
 TEST_ARGS_tsan = $(RACE_SECONDS)
 TEST_ENV_tsan := TSAN_OPTIONS=halt_on_error=1
 
-race: $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_tsan:%=run-tsan/%)
+race: $(TEST_PROGS_race:%=run-race/%) $(TEST_PROGS_asan:%=run-asan/%) $(TEST_PROGS_tsan:%=run-tsan/%)
 
 $(TEST_PROGS_race:%=run-race/%): run-race/%: $(TEST_OUT)/race/%
 	@$(TEST_RUN) --timeout 120 race/$* -- $< $(TEST_ARGS_race)
+
+# Of the unit tests' objects.
+$(TEST_PROGS_asan:%=$(TEST_OUT)/asan/%): $(TEST_OUT)/asan/%: $(TEST_OUT)/unit/tests/race/%.o \
+		$(TEST_LIB_unit:%.c=$(TEST_OUT)/unit/%.o) $(TEST_OUT)/unit/libmote.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(TEST_CC_unit) -pthread -o $@ $^ $(TEST_LINK_unit)
+
+$(TEST_PROGS_asan:%=run-asan/%): run-asan/%: $(TEST_OUT)/asan/%
+	@$(TEST_RUN) --timeout 120 asan/$* -- $< $(TEST_ARGS_race)
 
 $(TEST_PROGS_tsan:%=run-tsan/%): run-tsan/%: $(TEST_OUT)/tsan/%
 	@$(TEST_ENV_tsan) $(TEST_RUN) --timeout 120 tsan/$* -- $< $(TEST_ARGS_tsan)

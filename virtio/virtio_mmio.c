@@ -148,6 +148,13 @@ void vmmio_settle(struct vmmio *t)
 		t->dev->ops->settle(t->dev);
 }
 
+void vmmio_finish(struct vmmio *t)
+{
+	for (unsigned int q = 0; q < MUT_LAST(t->dev->ops->nr_queues); q++)
+		loop_kick(&t->kick[q], 0);
+	vmmio_settle(t);
+}
+
 static void stop_device(struct vmmio *t)
 {
 	struct virtio_dev *d = t->dev;

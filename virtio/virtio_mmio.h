@@ -84,6 +84,12 @@ void vmmio_release(struct vmmio *t);
  */
 void vmmio_settle(struct vmmio *t);
 
+/*
+ * The guest has ended: serves what it made available before, each queue once, whether its doorbell
+ * was heard or not, and settles. Loop thread, no vCPU runs.
+ */
+void vmmio_finish(struct vmmio *t);
+
 /* The register window; `ctx` is the struct vmmio. */
 extern const struct bus_ops vmmio_bus_ops;
 

@@ -54,6 +54,9 @@
 #define MUT_PAGE(x, y)	 (MUT == 183 ? (y) : (x)) /* 183: registers are not shown anew */
 #define MUT_ENDED(x)	 (MUT == 182 ? 0 : (x))	  /* 182: what the kernel cut short is done */
 
+/* all devices */
+#define MUT_LAST(x) (MUT == 270 ? 0 : (x)) /* 270: what a guest sends last is lost */
+
 /* 8: a descriptor is looked at in guest memory, where it can change between two looks */
 #if MUT == 8
 #define MUT_DESC(copy, ram) ((const struct vring_desc *)(ram))

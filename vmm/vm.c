@@ -295,6 +295,9 @@ void vm_stop(struct vm *vm)
 	evloop_close(vm->loop);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_stop(&vm->vcpu[i]);
+	/* The last that a guest sends may still be in its queues when its power is off. */
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		vmmio_finish(&vm->device[i].transport);
 }
 
 void vm_release(struct vm *vm)

@@ -128,6 +128,7 @@ int vm_resume(struct vm *vm, struct err *e) MUST_CHECK;
 /* Notes that the VM ends and why; the first reason counts. Any thread. */
 void vm_set_end(struct vm *vm, enum vm_end why);
 
+/* Ends all vCPUs, then has the devices do what the guest asked for before. Loop thread. */
 void vm_stop(struct vm *vm);
 void vm_release(struct vm *vm);
 

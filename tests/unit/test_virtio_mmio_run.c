@@ -255,6 +255,27 @@ struct writer {
 	unsigned int seed;
 };
 
+/* A guest that rings and turns its power off at once: nobody has heard the doorbell yet. */
+static void what_was_offered_is_served_at_the_end(void **state)
+{
+	struct vring_used_elem e;
+
+	(void)state;
+	vmmio_finish(&b.t); /* of a device that was never started: nothing */
+	assert_string_equal(toy.order, "");
+	toy_start(&toy, &b, d);
+	driver_offer(&d[1], 3);
+	driver_offer(&d[0], 1);
+	board_kick(&b, 1);
+	evloop_close(&b.loop);
+	vmmio_finish(&b.t);
+	assert_string_equal(toy.order, "ab");
+	assert_true(driver_used(&d[1], &e) && e.id == 3);
+	assert_true(driver_used(&d[0], &e) && e.id == 1);
+	vmmio_finish(&b.t);
+	assert_string_equal(toy.order, "ab");
+}
+
 static void *set_driver_ok(void *arg)
 {
 	struct writer *w = arg;
@@ -359,6 +380,7 @@ int main(void)
 		TEST(bad_rings_need_a_reset),
 		TEST(bad_chain_needs_a_reset),
 		TEST(endless_queue_does_not_starve_the_other),
+		TEST(what_was_offered_is_served_at_the_end),
 		TEST(two_vcpus_start_a_device_once),
 		TEST(two_vcpus_fight_over_the_status),
 		TEST(registers_outlive_the_loop),
