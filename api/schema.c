@@ -139,6 +139,15 @@ static void encode_value(const struct field *f, const char *obj, struct json_out
 	}
 }
 
+/* An object is there too when a part of it came later, as the limits of a running device do. */
+static bool is_there(const struct field *f, const char *obj, bool given)
+{
+	const void *part = obj + f->offset;
+
+	return given || f->flags & ALWAYS_THERE ||
+	       (f->type == FIELD_OBJECT && *(const uint32_t *)part != 0);
+}
+
 void schema_encode(const struct object *o, const char *name, const void *src, struct json_out *out)
 {
 	uint32_t given = *(const uint32_t *)src;
@@ -150,7 +159,7 @@ void schema_encode(const struct object *o, const char *name, const void *src, st
 		if (f->flags & FIELD_LATER && f->type == FIELD_OBJECTS) {
 			json_begin(out, f->name, '[');
 			json_end(out, ']');
-		} else if (f->flags & ALWAYS_THERE || given >> i & 1) {
+		} else if (is_there(f, src, given >> i & 1)) {
 			encode_value(f, src, out);
 		} else if (!(f->flags & FIELD_ABSENT)) {
 			json_null(out, f->name);

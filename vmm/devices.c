@@ -71,6 +71,13 @@ static const struct report_fns report_fns = {
 	.reset = on_reset,
 };
 
+static void pulse(void *ctx, uint32_t gsi)
+{
+	const struct vm *vm = ctx;
+
+	kvm_pulse(&vm->kvm, gsi);
+}
+
 /* ---- platform devices ------------------------------------------------------------------------ */
 
 static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, struct err *e)
@@ -79,18 +86,12 @@ static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, 
 		uint16_t port;
 		uint32_t gsi;
 	} com[] = { { COM1_PORT, COM1_GSI }, { COM2_PORT, COM2_GSI } };
-	int irq_fd;
-	int r;
+	const struct irq_line irq = { pulse, vm, com[i].gsi };
+	int r = console_init(&vm->console[i], vm->loop, &c->console[i], e);
 
-	irq_fd = kvm_irqfd(&vm->kvm, com[i].gsi, e);
-	if (irq_fd < 0)
-		return irq_fd;
-	r = console_init(&vm->console[i], vm->loop, &c->console[i], e);
-	if (r < 0) {
-		close(irq_fd);
+	if (r < 0)
 		return r;
-	}
-	serial_init(&vm->serial[i], irq_fd, vm->console[i].wake_fd);
+	serial_init(&vm->serial[i], &irq, vm->console[i].wake_fd);
 	/* A command's input must not meet a terminal that still echoes and edits. */
 	if (i == 1)
 		serial_rx_hold(&vm->serial[i], c->console[i].paced);
@@ -101,13 +102,11 @@ static int add_serial(struct vm *vm, const struct vm_config *c, unsigned int i, 
 	return bus_add(&vm->pio, com[i].port, SERIAL_PORTS, &serial_bus_ops, &vm->serial[i]);
 }
 
-static int add_i8042(struct vm *vm, struct err *e)
+static int add_i8042(struct vm *vm)
 {
-	int irq_fd = kvm_irqfd(&vm->kvm, I8042_GSI, e);
+	const struct irq_line irq = { pulse, vm, I8042_GSI };
 
-	if (irq_fd < 0)
-		return irq_fd;
-	i8042_init(&vm->i8042, irq_fd, on_reset, vm);
+	i8042_init(&vm->i8042, &irq, on_reset, vm);
 	vm->has_i8042 = true;
 	return bus_add(&vm->pio, I8042_PORT, I8042_PORTS, &i8042_bus_ops, &vm->i8042);
 }
@@ -119,7 +118,7 @@ int devices_add_platform(struct vm *vm, const struct vm_config *c, struct err *e
 	if (r == 0 && c->com2)
 		r = add_serial(vm, c, 1, e);
 	if (r == 0)
-		r = add_i8042(vm, e);
+		r = add_i8042(vm);
 	if (r < 0)
 		return r;
 	vm->platform.com2 = c->com2;
@@ -194,13 +193,6 @@ static int bind_doorbells(const struct vm *vm, const struct vmmio *t, uint64_t g
 	return 0;
 }
 
-static void interrupt(void *ctx, uint32_t gsi)
-{
-	const struct vm *vm = ctx;
-
-	kvm_pulse(&vm->kvm, gsi);
-}
-
 /*
  * Puts a prepared device into the machine: transport, window, interrupt. From here on the
  * transport releases it; when this fails before, the device is released here.
@@ -217,7 +209,7 @@ static int plug(struct vm *vm, struct vm_device *slot, struct virtio_dev *d, str
 		.mem = &vm->memory.gmem,
 		.loop = vm->loop,
 		.page = (uint8_t *)vm->register_pages + (size_t)i * VIRTIO_MMIO_LEN,
-		.interrupt = interrupt,
+		.interrupt = pulse,
 		.ctx = vm,
 		.line = at.gsi,
 	};

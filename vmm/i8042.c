@@ -45,12 +45,8 @@ static void put(struct i8042 *k, uint8_t b)
 
 static void raise_irq(struct i8042 *k)
 {
-	uint64_t one = 1;
-
-	if (k->count == 0 || !(k->config & CONFIG_KBD_IRQ))
-		return;
-	if (write(k->irq_fd, &one, sizeof(one)) < 0)
-		return; /* full counter: it is raised already */
+	if (k->count != 0 && (k->config & CONFIG_KBD_IRQ))
+		irq_pulse(&k->irq);
 }
 
 static uint8_t take(struct i8042 *k)
@@ -158,10 +154,10 @@ static void i8042_write(void *ctx, uint32_t off, const void *bytes, uint32_t len
 
 const struct bus_ops i8042_bus_ops = { .read = i8042_read, .write = i8042_write };
 
-void i8042_init(struct i8042 *k, int irq_fd, void (*on_reset)(void *ctx), void *ctx)
+void i8042_init(struct i8042 *k, const struct irq_line *irq, void (*on_reset)(void *ctx), void *ctx)
 {
 	pthread_mutex_init(&k->lock, NULL);
-	k->irq_fd = irq_fd;
+	k->irq = *irq;
 	k->on_reset = on_reset;
 	k->ctx = ctx;
 	k->config = CONFIG_SYSTEM | CONFIG_KBD_IRQ;
@@ -169,7 +165,6 @@ void i8042_init(struct i8042 *k, int irq_fd, void (*on_reset)(void *ctx), void *
 
 void i8042_release(struct i8042 *k)
 {
-	close(k->irq_fd);
 	pthread_mutex_destroy(&k->lock);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/bus.h"
+#include "vmm/irq_line.h"
 
 #define I8042_PORT  0x60u
 #define I8042_PORTS 5u /* 0x60 data, 0x64 command and status */
@@ -17,7 +18,7 @@
 
 struct i8042 {
 	pthread_mutex_t lock; /* guards all below */
-	int irq_fd;
+	struct irq_line irq;
 	void (*on_reset)(void *ctx); /* vCPU thread, without the lock */
 	void *ctx;
 	uint8_t config; /* command byte */
@@ -28,8 +29,9 @@ struct i8042 {
 	uint8_t count;
 };
 
-/* *k is zeroed storage. Takes over `irq_fd`. Builder thread. */
-void i8042_init(struct i8042 *k, int irq_fd, void (*on_reset)(void *ctx), void *ctx);
+/* *k is zeroed storage; `irq` is copied. Builder thread. */
+void i8042_init(struct i8042 *k, const struct irq_line *irq, void (*on_reset)(void *ctx),
+		void *ctx);
 void i8042_release(struct i8042 *k);
 
 /*

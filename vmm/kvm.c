@@ -23,7 +23,6 @@ static const struct {
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR" },
 	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
 	{ KVM_CAP_PIT2, "KVM_CAP_PIT2" },
-	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },
 	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
 	{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
 	{ KVM_CAP_ADJUST_CLOCK, "KVM_CAP_ADJUST_CLOCK" },
@@ -155,23 +154,6 @@ int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva,
 		return err_sys(e, ret, "KVM_SET_USER_MEMORY_REGION: %llu bytes at 0x%llx",
 			       (unsigned long long)len, (unsigned long long)gpa);
 	return 0;
-}
-
-int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e)
-{
-	struct kvm_irqfd irqfd = { .gsi = gsi };
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int r;
-
-	if (fd < 0)
-		return err_sys(e, -errno, "eventfd");
-	irqfd.fd = (uint32_t)fd;
-	r = kvm_ioctl(k->vm_fd, KVM_IRQFD, (unsigned long)&irqfd);
-	if (r < 0) {
-		close(fd);
-		return err_sys(e, r, "KVM_IRQFD: GSI %u", gsi);
-	}
-	return fd;
 }
 
 void kvm_pulse(const struct kvm *k, uint32_t gsi)

@@ -46,12 +46,10 @@ void kvm_close(struct kvm *k);
 int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva, uint64_t len,
 		    uint32_t flags, struct err *e) MUST_CHECK;
 
-/* A new eventfd whose writes raise `gsi` (edge-triggered); the caller owns it. */
-int kvm_irqfd(const struct kvm *k, uint32_t gsi, struct err *e) MUST_CHECK;
-
 /*
  * Raises `gsi` (edge-triggered) before it returns. An irqfd only begins to: for lines of the IOAPIC
- * KVM hands each signal of it to a kernel thread. Any thread.
+ * KVM hands each signal of it to a kernel thread; and when a VM with irqfds ends, the kernel waits
+ * for a grace period for each of them. Any thread.
  */
 void kvm_pulse(const struct kvm *k, uint32_t gsi);
 

@@ -39,13 +39,20 @@ static int change_limits(struct rate_limit *l, const struct rate_limiter_setting
 	return with_limits(l, u, rate_limit_set);
 }
 
+/* A bucket that holds nothing, or is never filled, is none. */
+static void merge_bucket(struct token_bucket_settings *s, const struct token_bucket_settings *u)
+{
+	*s = u->size != 0 && u->refill_time != 0 ? *u : (struct token_bucket_settings){ 0 };
+}
+
 static void merge_limits(struct rate_limiter_settings *s, const struct rate_limiter_settings *u)
 {
 	if (u->given & RATE_LIMITER_BANDWIDTH)
-		s->bandwidth = u->bandwidth;
+		merge_bucket(&s->bandwidth, &u->bandwidth);
 	if (u->given & RATE_LIMITER_OPS)
-		s->ops = u->ops;
-	s->given |= u->given;
+		merge_bucket(&s->ops, &u->ops);
+	s->given = (s->bandwidth.given ? RATE_LIMITER_BANDWIDTH : 0) |
+		   (s->ops.given ? RATE_LIMITER_OPS : 0);
 }
 
 /* ---- drives ---------------------------------------------------------------------------------- */

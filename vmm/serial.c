@@ -90,7 +90,7 @@ static void update_irq(struct serial *s)
 
 	s->pending = now;
 	if (edge && !loopback(s))
-		signal_fd(s->irq_fd);
+		irq_pulse(&s->irq);
 }
 
 static uint8_t read_lsr(const struct serial *s)
@@ -279,18 +279,17 @@ static void serial_write(void *ctx, uint32_t off, const void *data, uint32_t len
 
 const struct bus_ops serial_bus_ops = { .read = serial_read, .write = serial_write };
 
-void serial_init(struct serial *s, int irq_fd, int wake_fd)
+void serial_init(struct serial *s, const struct irq_line *irq, int wake_fd)
 {
 	/* Not memset: the rings are most of the struct, and fresh pages need not be touched. */
 	pthread_mutex_init(&s->lock, NULL);
-	s->irq_fd = irq_fd;
+	s->irq = *irq;
 	s->wake_fd = wake_fd;
 	s->dll = 1; /* 115200 baud: what a reader of the registers expects */
 }
 
 void serial_release(struct serial *s)
 {
-	close(s->irq_fd);
 	pthread_mutex_destroy(&s->lock);
 }
 

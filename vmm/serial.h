@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "vmm/bus.h"
+#include "vmm/irq_line.h"
 
 #define SERIAL_PORTS	8u     /* I/O ports that a UART takes */
 #define SERIAL_RING_LEN 16384u /* bytes, a power of two */
@@ -30,7 +31,7 @@ struct serial_ring {
 
 struct serial {
 	pthread_mutex_t lock; /* guards all below */
-	int irq_fd;
+	struct irq_line irq;
 	int wake_fd; /* eventfd to the host side: output to take, or room for input */
 	uint8_t ier, lcr, mcr, fcr, scratch, dll, dlm;
 	uint8_t pending;   /* interrupt causes that the guest has been told of */
@@ -49,8 +50,8 @@ struct serial {
 	struct serial_ring rx;
 };
 
-/* *s is zeroed storage. Takes over `irq_fd`; `wake_fd` stays the caller's. Builder thread. */
-void serial_init(struct serial *s, int irq_fd, int wake_fd);
+/* *s is zeroed storage. `irq` is copied, `wake_fd` stays the caller's. Builder thread. */
+void serial_init(struct serial *s, const struct irq_line *irq, int wake_fd);
 void serial_release(struct serial *s);
 
 /*

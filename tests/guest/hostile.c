@@ -22,13 +22,29 @@ static const struct kind {
 	{ ID_VSOCK, "vsock", 1 << 1 },
 };
 
-/* What chains point to: memory of ours, so that a device may write there what it wants. */
-static uint32_t junk[16384] __attribute__((aligned(4096)));
+/*
+ * What chains point to: memory of ours, so that a device may write there what it wants. A chain
+ * begins in its first JUNK words, and what a balloon takes away, or any device is misled to, lies
+ * in the upper half of RAM, where nothing else is.
+ */
+#define JUNK	  16384u
+#define UPPER	  0x4000000ul
+#define UPPER_PFN 0x4000u
 
-static void fill_junk(void)
+static uint32_t junk[4 * JUNK] __attribute__((aligned(4096)));
+
+/* Small numbers are the better lies; for a balloon they are pages. */
+static uint32_t lie(uint32_t id)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(junk); i++)
-		junk[i] = random32() >> (random32() & 31); /* small numbers are the better lies */
+	uint32_t r = random32() >> (random32() & 31);
+
+	return id == ID_BALLOON ? r | UPPER_PFN : r;
+}
+
+static void fill_junk(uint32_t id)
+{
+	for (size_t i = 0; i < JUNK; i++)
+		junk[i] = lie(id);
 }
 
 /* The header of a vsock packet that is nearly right: its ports come again, its credit is a lie. */
@@ -81,7 +97,7 @@ static uint16_t random_chain(struct dev *d, uint32_t id)
 		if (i == 0 && r & 0x400)
 			len = id == ID_BLOCK ? 16 : id == ID_NET ? 12 : 44;
 		if ((random32() & 255) == 0)
-			at = random32(), flags = (uint16_t)random32();
+			at = random32() | UPPER, flags = (uint16_t)random32();
 		set_desc(d, (first + i) % QUEUE_SIZE, at, len, flags,
 			 i + 1 < nr ? (int)((first + i + 1) % QUEUE_SIZE) : -1);
 	}
@@ -98,7 +114,7 @@ static unsigned long anything(struct dev *d, uint32_t id)
 		if (!(rd32(d->base + VIRTIO_MMIO_STATUS) & STATUS_NEEDS_RESET))
 			continue;
 		broken++;
-		fill_junk();
+		fill_junk(id);
 		dev_start_all(d, dev_offers(d) & (broken & 1 ? ~0ull : F_VERSION_1));
 	}
 	return broken;
@@ -115,7 +131,7 @@ static void reset_in_flight(struct dev *d, uint32_t id)
 		if (rd32(d->base + VIRTIO_MMIO_STATUS) != 0)
 			fail("a reset did not end");
 		if (i % 2)
-			fill_junk();
+			fill_junk(id);
 	}
 }
 
@@ -178,7 +194,7 @@ void scenario_hostile(void)
 		dev_negotiate(&d, dev_offers(&d));
 		queues = dev_queues(&d);
 		for (d.queue = 0; d.queue < queues; d.queue++) {
-			fill_junk();
+			fill_junk(k->id);
 			rings += attack_rings(&d);
 			chains += attack_chains(&d, k->eager >> d.queue & 1);
 			broken += anything(&d, k->id);
@@ -198,6 +214,7 @@ void scenario_hostile(void)
 
 static struct dev victim;
 static unsigned int victim_queues;
+static uint32_t victim_id;
 static volatile bool go, resting;
 static volatile unsigned long attacks;
 
@@ -212,12 +229,12 @@ static void attack(void)
 			resting = true;
 		resting = false;
 		v = &victim.desc[r % QUEUE_SIZE];
-		v->addr = r & 0x100 ? (uint64_t)junk + (r >> 16) : random32();
+		v->addr = r & 0x100 ? (uint64_t)junk + (r >> 16) : random32() | UPPER;
 		v->len = r & 1 ? 64 : random32();
 		v->next = (uint16_t)(r >> 8);
 		v->flags = (uint16_t)(r >> 16 & 7);
 		victim.avail->ring[r >> 4 & (QUEUE_SIZE - 1)] = (uint16_t)(r >> 20 & 31);
-		junk[r >> 8 & (ARRAY_SIZE(junk) - 1)] = r;
+		junk[r >> 8 & (JUNK - 1)] = lie(victim_id);
 		if (i % 1024 == 0)
 			wr32(victim.base + VIRTIO_MMIO_STATUS, 0);
 		if (i % 256 == 0)
@@ -292,6 +309,8 @@ void scenario_duel(void)
 		victim_queues = dev_queues(&victim);
 		for (unsigned int q = 0; q < victim_queues; q++) {
 			victim.queue = q;
+			victim_id = k->id;
+			fill_junk(k->id);
 			duel(k);
 			others_must_work();
 		}

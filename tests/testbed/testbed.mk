@@ -11,7 +11,12 @@ TESTBED_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -static -Wall -Wextra -Werror -Ws
 TESTBED_INIT_SRCS := $(sort $(wildcard $(TESTBED_SRC)/l1/*.c))
 
 .PHONY: testbed
-testbed: $(TESTBED)/vmlinux $(TESTBED)/l1.cpio $(TESTBED)/qemu-system-x86_64
+testbed: $(TESTBED)/vmlinux $(TESTBED)/l1.cpio $(TESTBED)/qemu-system-x86_64 $(TESTBED)/tsc-khz
+
+$(TESTBED)/tsc-khz: $(TESTBED_SRC)/tsc-khz.c $(TESTBED_SRC)/testbed.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC_MUSL) $(TESTBED_CFLAGS) -o $@ $<
 
 $(TESTBED)/qemu-system-x86_64: deps/pins $(TESTBED_SRC)/build-qemu $(wildcard $(TESTBED_SRC)/patches/*.patch)
 	@echo "  QEMU    $@"
