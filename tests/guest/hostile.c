@@ -286,7 +286,7 @@ static void duel(const struct kind *k)
 	go = true;
 	while (resting)
 		continue;
-	for (unsigned int i = 0; i < 600; i++) {
+	for (unsigned int i = 0; i < 300; i++) {
 		if (rd32(victim.base + VIRTIO_MMIO_STATUS) != ok) {
 			start_blindly();
 			starts++;

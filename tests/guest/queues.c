@@ -10,7 +10,7 @@ static uint8_t good[3][8192] __attribute__((aligned(4096)));
 /* The device may refuse such a queue or find nothing in it; what counts is that it survives. */
 static void try_rings(struct dev *d, const struct rings *r)
 {
-	dev_negotiate(d, F_VERSION_1 | F_INDIRECT | F_EVENT_IDX);
+	dev_negotiate(d, dev_offers(d));
 	dev_set_rings(d, r);
 	dev_driver_ok(d);
 	wr32(d->base + VIRTIO_MMIO_QUEUE_NOTIFY, d->queue);
