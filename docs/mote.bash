@@ -21,7 +21,7 @@ _mote() {
 		[[ ${COMP_WORDS[i]} == -- ]] && return
 	done
 	case $prev in
-	--kernel | --initrd | --rootfs | --vsock | --seccomp-filter)
+	--kernel | --initrd | --rootfs | --disk | --vsock | --seccomp-filter)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;

@@ -32,6 +32,13 @@ $(INTEGRATION)/tiny.elf: $(TINY_SRCS) $(wildcard tests/guest/*.h) tests/integrat
 	$(Q)$(TEST_CC) $(TINY_FLAGS) -Wl,--build-id=none,-Ttext-segment=0x200000,-z,noexecstack,-z,norelro \
 		-o $@ $(TINY_SRCS)
 
+# Tools as a person would have them in a guest: of Debian's packages, glibc and all.
+integration-files: $(INTEGRATION)/tools.ext4
+$(INTEGRATION)/tools.ext4: tests/integration/tools-image deps/packages | $(BUILD)/guest/busybox
+	@mkdir -p $(@D)
+	@echo "  IMAGE   $@"
+	$(Q)tests/integration/tools-image $@ $(BUILD)/guest/busybox fio iperf3
+
 # What the benchmarks start monitors with.
 integration-files: $(BUILD)/bench/measure
 

@@ -32,20 +32,44 @@ static int set_initrd(void *ctx, const char *v, struct err *e)
 	return 0;
 }
 
+/* IMG[:ro] in two: `path` has room for VM_PATH_MAX bytes. */
+static int split_image(const char *option, const char *v, char *path, bool *read_only,
+		       struct err *e)
+{
+	size_t len = strlen(v);
+
+	*read_only = len > 3 && strcmp(v + len - 3, ":ro") == 0;
+	if (*read_only)
+		len -= 3;
+	if (len == 0 || len >= VM_PATH_MAX)
+		return err_set(e, -EINVAL, "option '--%s': a path of %zu bytes, expected 1 to %u",
+			       option, len, VM_PATH_MAX - 1);
+	memcpy(path, v, len);
+	path[len] = '\0';
+	return 0;
+}
+
 static int set_rootfs(void *ctx, const char *v, struct err *e)
 {
 	struct run_options *o = ctx;
-	size_t len = strlen(v);
 
-	o->rootfs_read_only = len > 3 && strcmp(v + len - 3, ":ro") == 0;
-	if (o->rootfs_read_only)
-		len -= 3;
-	if (len == 0 || len >= sizeof(o->rootfs))
+	return split_image("rootfs", v, o->rootfs, &o->rootfs_read_only, e);
+}
+
+static int add_disk(void *ctx, const char *v, struct err *e)
+{
+	struct run_options *o = ctx;
+	char path[VM_PATH_MAX];
+	bool read_only;
+	int r = split_image("disk", v, path, &read_only, e);
+
+	if (r < 0)
+		return r;
+	if (o->nr_disks == VM_MAX_DRIVES)
 		return err_set(e, -EINVAL,
-			       "option '--rootfs': a path of %zu bytes, expected 1 to %zu", len,
-			       sizeof(o->rootfs) - 1);
-	memcpy(o->rootfs, v, len);
-	o->rootfs[len] = '\0';
+			       "option '--disk': %s is one too many, expected at most %u disks", v,
+			       VM_MAX_DRIVES);
+	o->disk[o->nr_disks++] = v;
 	return 0;
 }
 
@@ -245,6 +269,8 @@ static const struct option_row rows[] = {
 	  set_initrd },
 	{ "rootfs", "IMG[:ro]", "root disk, /dev/vda in the guest; a file or a block device",
 	  set_rootfs },
+	{ "disk", "IMG[:ro]...", "a further disk: /dev/vdb, or /dev/vda without --rootfs",
+	  add_disk },
 	{ "cpus", "N", "virtual CPUs, 1 to 32 (default 1)", set_cpus },
 	{ "mem", "MIB", "guest memory in MiB, 16 up to the host's (default 128)", set_mem },
 	{ "append", "ARGS", "more words for the kernel's command line", set_append },
@@ -391,22 +417,41 @@ static int open_initrd(const struct run_options *o, struct vm_config *c, struct 
 	return c->initrd_fd < 0 ? c->initrd_fd : 0;
 }
 
-static int open_rootfs(const struct run_options *o, struct vm_config *c, struct err *e)
+/* The next drive. */
+static int open_disk(struct vm_config *c, const char *path, bool read_only, struct err *e)
 {
+	struct drive_config *d = &c->drive[c->nr_drives];
 	int r;
 
-	if (o->rootfs[0] == '\0')
-		return 0;
-	r = blk_file_open(&c->drive[0].file, o->rootfs, o->rootfs_read_only, e);
+	if (c->nr_drives == VM_MAX_DRIVES)
+		return err_set(e, -EINVAL, "disk %s: one too many, expected at most %u", path,
+			       VM_MAX_DRIVES);
+	r = blk_file_open(&d->file, path, read_only, e);
 	if (r < 0)
 		return r;
-	c->drive[0].flush = true;
-	c->nr_drives = 1;
-	if (c->drive[0].file.sectors == 0)
+	d->flush = true;
+	c->nr_drives++;
+	if (d->file.sectors == 0)
 		return err_set(e, -EINVAL,
-			       "disk %s: %lld bytes, expected at least one sector of %u", o->rootfs,
-			       (long long)lseek(c->drive[0].file.fd, 0, SEEK_END), BLK_SECTOR);
+			       "disk %s: %lld bytes, expected at least one sector of %u", path,
+			       (long long)lseek(d->file.fd, 0, SEEK_END), BLK_SECTOR);
 	return 0;
+}
+
+static int open_disks(const struct run_options *o, struct vm_config *c, struct err *e)
+{
+	char path[VM_PATH_MAX];
+	bool read_only;
+	int r = 0;
+
+	if (o->rootfs[0] != '\0')
+		r = open_disk(c, o->rootfs, o->rootfs_read_only, e);
+	for (unsigned int i = 0; r == 0 && i < o->nr_disks; i++) {
+		r = split_image("disk", o->disk[i], path, &read_only, e);
+		if (r == 0)
+			r = open_disk(c, path, read_only, e);
+	}
+	return r;
 }
 
 static int open_vsock(const struct run_options *o, struct vm_config *c, struct err *e)
@@ -528,7 +573,7 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 	if (r == 0)
 		r = open_initrd(o, c, e);
 	if (r == 0)
-		r = open_rootfs(o, c, e);
+		r = open_disks(o, c, e);
 	if (r == 0)
 		r = open_net(o, c, e);
 	/* The last, as it leaves a file behind. */

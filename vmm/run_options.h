@@ -14,6 +14,8 @@ struct run_options {
 	const char *initrd;	  /* NULL = none, or ours where a command needs it */
 	char rootfs[VM_PATH_MAX]; /* "" = none */
 	bool rootfs_read_only;
+	const char *disk[VM_MAX_DRIVES]; /* IMG[:ro], behind the root disk */
+	unsigned int nr_disks;
 	const char *append;	    /* NULL = nothing */
 	const char *const *command; /* NULL-terminated; NULL = none */
 	uint64_t cpus;
