@@ -4,7 +4,7 @@
 import json
 import shlex
 
-from . import devices
+from . import devices, monitors
 
 NAME = "idle"
 SECONDS = 10

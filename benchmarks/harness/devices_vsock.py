@@ -4,7 +4,7 @@
 import json
 import shlex
 
-from . import devices
+from . import devices, monitors
 
 NAME = "vsock"
 BYTES = 64 << 20

@@ -16,7 +16,7 @@ BENCHMARKS = os.path.join(mote.REPO, "benchmarks")
 sys.path.insert(0, BENCHMARKS)
 sys.dont_write_bytecode = True
 
-from harness import monitors, phases, place, results, samples, smaps, trace, waterfall  # noqa: E402
+from harness import devices_block, devices_idle, devices_net, devices_vsock, monitors, phases, place, results, samples, smaps, trace, waterfall  # noqa: E402
 
 VARIABLES = [variable for _, _, variable, _ in monitors.PEERS]
 
@@ -50,6 +50,16 @@ def test_absent_peers_are_named(nobody):
     found, absent = monitors.peers()
     assert found == [] and [line.partition(":")[0] for line in absent] == ["QEMU microvm", "kvmtool", "Firecracker", "Cloud Hypervisor"]
     assert absent[2] == "Firecracker: no firecracker in PATH; PEER_FIRECRACKER=FILE names one"
+
+
+@pytest.mark.parametrize("module", [devices_block, devices_idle, devices_net, devices_vsock])
+def test_devices_beside_peers(nobody, monkeypatch, tmp_path, module):
+    """Mote alone; and beside a Firecracker that is named."""
+    found, absent = module.starts()
+    assert all(s.monitor.startswith("mote") and s.is_mote for s in found) and any("Firecracker" in line for line in absent)
+    monkeypatch.setenv("PEER_FIRECRACKER", program(tmp_path / "fc"))
+    found = [s for s in module.starts()[0] if s.monitor.startswith("Firecracker")]
+    assert found and all(str(tmp_path / "fc") in s.shell and not s.is_mote for s in found)
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
