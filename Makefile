@@ -32,7 +32,7 @@ HARDEN := -fstack-protector-strong -fcf-protection=full -ftrivial-auto-var-init=
 KERNEL_HEADERS := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
 # -flto: the guest memory accessors are functions of their own and should cost nothing.
-CFLAGS_MOTE := -std=gnu11 -O2 -g -flto=auto -fno-strict-aliasing -ffunction-sections \
+CFLAGS_MOTE := -std=gnu11 -O2 -g -flto=auto -flto-partition=one -fno-strict-aliasing -ffunction-sections \
 	-fsanitize-undefined-trap-on-error $(WARN) $(HARDEN) \
 	-I. $(DEP_FLAGS) $(KERNEL_HEADERS) $(CFLAGS)
 # musl-gcc does not know -static-pie, and silently links a program that needs musl's loader. What the

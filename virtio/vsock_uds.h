@@ -19,7 +19,7 @@
 
 #define VSOCK_MAX_CONNS 1023u /* at once, each with a descriptor */
 
-#define VSOCK_LINE_MAX 32 /* bytes of a CONNECT line, with its newline */
+#define VSOCK_LINE_MAX	32 /* bytes of a CONNECT line, with its newline */
 
 struct vsock_uds {
 	int fd;		/* listens; -1 = closed */

@@ -43,13 +43,15 @@ static uint64_t all_file_accesses(int version)
 
 int landlock_rules(bool read, bool write, struct err *e)
 {
-	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
+	static int version; /* of the kernel's; it stays what it is */
 	struct ruleset set = { .net = TCP_BIND | TCP_CONNECT, .scoped = SCOPE_ABSTRACT };
 	struct path_rule rule = { .allowed = (read ? READ_FILE : 0) | (write ? WRITE_FILE : 0) };
 	size_t size = sizeof(set);
 	int fd;
 	int r = 0;
 
+	if (version < 1)
+		version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
 	if (version < 1)
 		return -EOPNOTSUPP;
 	set.fs = MUT_LANDLOCK(all_file_accesses(version));

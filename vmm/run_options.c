@@ -542,7 +542,9 @@ static int make_cmdline(const struct run_options *o, struct vm_config *c, bool i
 
 int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 {
-	bool interactive = term_usable(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	bool terminal = isatty(STDIN_FILENO);
+	bool usable = terminal && term_usable(STDIN_FILENO);
+	bool interactive = usable && isatty(STDOUT_FILENO);
 	int r;
 
 	memset(c, 0, sizeof(*c));
@@ -565,7 +567,7 @@ int run_config(const struct run_options *o, struct vm_config *c, struct err *e)
 		.paced = !interactive,
 	};
 	/* A job in the background leaves the terminal's keys to whoever is in front. */
-	if (isatty(STDIN_FILENO) && !term_usable(STDIN_FILENO))
+	if (terminal && !usable)
 		c->console[0].in_fd = c->console[1].in_fd = -1;
 	r = make_cmdline(o, c, interactive, e);
 	if (r == 0)

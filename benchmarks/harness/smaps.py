@@ -69,9 +69,9 @@ def by_kind(maps):
 
 
 def footprint_of(m):
-    # Unwritten pages of the program and its libraries, which a second monitor would share.
-    clean = 0 if m.anonymous else m.kib.get("Private_Clean", 0)
-    return {"private": m.private, "private_file": clean, "shared": m.shared}
+    # Unwritten pages of the program and its libraries, which a second monitor would share. Those of a file in memory are never clean.
+    file = 0 if m.anonymous else m.kib.get("Private_Clean", 0) if "w" in m.perms else m.private
+    return {"private": m.private, "private_file": file, "shared": m.shared}
 
 
 def guest_ram(maps, size, kernel):

@@ -130,7 +130,7 @@ def mapping(start, size, perms, path, inode=0, flags="rd", **kib):
 
 def test_whose_memory_is_whose():
     mib = 1 << 20
-    lines = [*mapping(0x400000, mib, "r-xp", "/dev/shm/x/mote", 7, Private_Clean=100, Shared_Clean=20),
+    lines = [*mapping(0x400000, mib, "r-xp", "/dev/shm/x/mote", 7, Private_Clean=60, Private_Dirty=40, Shared_Clean=20),
              *mapping(0x600000, mib, "rw-p", "/dev/shm/x/mote", 7, Private_Dirty=8),
              *mapping(0x800000, mib, "rw-p", "[heap]", Private_Dirty=4),
              *mapping(0x10000000, 64 * mib, "rw-p", "", flags="rd wr", Private_Dirty=5000, Rss=5000),
