@@ -13,13 +13,13 @@
 #define RINGS 3000u
 
 static const struct kind {
-	uint32_t id;
 	const char *name;
+	uint32_t id;
 	uint32_t eager; /* bit Q: what is made available in queue Q is taken at once */
 } kinds[] = {
-	{ ID_NET, "network", 1 << 1 }, { ID_BLOCK, "block", 1 },
-	{ ID_RNG, "entropy", 1 },      { ID_BALLOON, "balloon", 1 << 0 | 1 << 1 },
-	{ ID_VSOCK, "vsock", 1 << 1 },
+	{ "network", ID_NET, 1 << 1 }, { "block", ID_BLOCK, 1 },
+	{ "entropy", ID_RNG, 1 },      { "balloon", ID_BALLOON, 1 << 0 | 1 << 1 },
+	{ "vsock", ID_VSOCK, 1 << 1 },
 };
 
 /*

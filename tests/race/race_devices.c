@@ -205,9 +205,13 @@ static void host_of_vsock(uint32_t r)
 		client = vguest_client(&vguest);
 		REQUIRE(send(client, "CONNECT 5\n", 10, MSG_NOSIGNAL) == 10);
 	}
-	if (client >= 0 && send(client, bytes, r >> 4 & 4095, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-	    recv(client, bytes, sizeof(bytes), MSG_DONTWAIT) < 0)
-		r = 0;
+	/* Whether anything goes or comes is not looked at: the connection may be gone. */
+	if (client >= 0) {
+		ssize_t n = send(client, bytes, r >> 4 & 4095, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			(void)!recv(client, bytes, sizeof(bytes), MSG_DONTWAIT);
+	}
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
@@ -371,8 +375,10 @@ static void run(const struct kind *kind, double seconds)
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? strtod(argv[1], NULL) : 5;
+	const size_t nr_kinds = ARRAY_SIZE(kinds);
+	double nr = (double)nr_kinds;
 
 	for (const struct kind *k = kinds; k < kinds + ARRAY_SIZE(kinds); k++)
-		run(k, seconds / (double)ARRAY_SIZE(kinds));
+		run(k, seconds / nr);
 	return 0;
 }
