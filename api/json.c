@@ -68,6 +68,9 @@ int json_init(size_t max_len, struct err *e)
 		    -1, 0);
 	if (base == MAP_FAILED)
 		return err_sys(e, -errno, "address space for JSON documents of %zu bytes", max_len);
+	/* A small document must not cost 2 MiB. Advice: a kernel without huge pages has none to
+	 * give. */
+	(void)madvise(base, size, MADV_NOHUGEPAGE);
 	if (arena.base)
 		munmap(arena.base, arena.size);
 	arena.base = base;

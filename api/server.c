@@ -198,6 +198,7 @@ static int map_server(struct server **out, size_t max_body, struct err *e)
 		  -1, 0);
 	if (at == MAP_FAILED)
 		return err_sys(e, -errno, "API: buffers for payloads of %zu bytes", max_body);
+	(void)madvise(at, total, MADV_NOHUGEPAGE); /* a small request must not cost 2 MiB */
 	s = (struct server *)(void *)at;
 	s->mapped = total;
 	at += head;

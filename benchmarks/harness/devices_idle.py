@@ -14,6 +14,7 @@ KINDS = {
     "network_interfaces": [{"iface_id": "1", "host_dev_name": "idle0"}],
     "vsock": {"guest_cid": 3, "uds_path": "v"},
     "entropy": {},
+    "balloon": {"amount_mib": 0, "deflate_on_oom": True, "free_page_reporting": True},
 }
 
 FIGURES = [
