@@ -58,7 +58,7 @@ static const struct field drive_fields[] = {
 	  .help = "Whether the guest may only read; not given: it may write." },
 	{ "path_on_host", FIELD_STRING, 0, AT(drive_settings, path_on_host), .min = 1,
 	  .help = "File or block device with the contents; required without `socket`." },
-	{ "rate_limiter", FIELD_OBJECT, 0, AT(drive_settings, rate_limiter),
+	{ "rate_limiter", FIELD_OBJECT, FIELD_BY_PARTS, AT(drive_settings, rate_limiter),
 	  .object = &object_rate_limiter, .help = "Limits the guest's requests." },
 	{ "io_engine", FIELD_ENUM, 0, AT(drive_settings, io_engine), .words = io_engines,
 	  .help = "How the file is accessed; not given: Sync." },
@@ -126,9 +126,9 @@ static const struct field network_fields[] = {
 	  .help = "MAC address that the guest is told." },
 	{ "mtu", FIELD_UINT, 0, AT(network_settings, mtu), .min = 68, .max = 65535,
 	  .help = "Largest packet that the guest is told, in bytes." },
-	{ "rx_rate_limiter", FIELD_OBJECT, 0, AT(network_settings, rx_rate_limiter),
+	{ "rx_rate_limiter", FIELD_OBJECT, FIELD_BY_PARTS, AT(network_settings, rx_rate_limiter),
 	  .object = &object_rate_limiter, .help = "Limits what the guest receives." },
-	{ "tx_rate_limiter", FIELD_OBJECT, 0, AT(network_settings, tx_rate_limiter),
+	{ "tx_rate_limiter", FIELD_OBJECT, FIELD_BY_PARTS, AT(network_settings, tx_rate_limiter),
 	  .object = &object_rate_limiter, .help = "Limits what the guest sends." },
 };
 

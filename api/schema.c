@@ -139,13 +139,13 @@ static void encode_value(const struct field *f, const char *obj, struct json_out
 	}
 }
 
-/* An object is there too when a part of it came later, as the limits of a running device do. */
+/* The limits of a running device may have come later, one by one. */
 static bool is_there(const struct field *f, const char *obj, bool given)
 {
 	const void *part = obj + f->offset;
 
 	return given || f->flags & ALWAYS_THERE ||
-	       (f->type == FIELD_OBJECT && *(const uint32_t *)part != 0);
+	       (f->flags & FIELD_BY_PARTS && *(const uint32_t *)part != 0);
 }
 
 void schema_encode(const struct object *o, const char *name, const void *src, struct json_out *out)

@@ -43,7 +43,8 @@ enum field_flags {
 				      * answers. JSON null is refused */
 	FIELD_ANY_CASE = 1u << 4,    /* words are compared without regard to case */
 	FIELD_ID = 1u << 5,	     /* letters, digits, '_' only (ASCII), at least one */
-	FIELD_LATER = 1u << 6, /* known, but not supported by this version: null and [] pass */
+	FIELD_LATER = 1u << 6,	  /* known, but not supported by this version: null and [] pass */
+	FIELD_BY_PARTS = 1u << 7, /* an object that is given when a part of it is */
 };
 
 struct object;
