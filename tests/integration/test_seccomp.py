@@ -322,6 +322,7 @@ def use_api(used, tmp_path):
     m.out.wait_for(b"entropy", timeout=4 * mote.TIMEOUT)
     m.api.ok("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": str(disk)})
     m.api.ok("PATCH", "/drives/r", {"drive_id": "r", "path_on_host": ring.name})
+    m.api.ok("PATCH", "/drives/r", {"drive_id": "r", "rate_limiter": limiter})  # its first one
     assert call(dial(vsock, 5000), b"hello") == b"hello"
     m.out.wait_for(b"all", timeout=4 * mote.TIMEOUT)
     for word in (b"net", b"entropy", b"disk", b"ring", b"vsock"):
