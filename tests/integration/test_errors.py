@@ -24,11 +24,12 @@ def fails(status, message, *args, **kwargs):
 # ---- arguments -------------------------------------------------------------------------------------
 
 VALUE_OPTIONS = {
-    "kernel": "FILE", "initrd": "FILE", "rootfs": "IMG[:ro]", "cpus": "N", "mem": "MIB",
+    "kernel": "FILE", "initrd": "FILE", "rootfs": "IMG[:ro]", "disk": "IMG[:ro]...", "cpus": "N", "mem": "MIB",
     "net": "NET[,mac=M][,mtu=N]", "vsock": "PATH[:CID]", "append": "ARGS", "kernel-load": "copy|map", "pages": "thp|small|hugetlb",
     "start-time-us": "US", "seccomp-filter": "FILE",
 }
 FLAGS = ["entropy", "boot-timer", "help", "no-seccomp", "seccomp-kill", "core-dumps"]
+REPEATED = ["disk"]
 VALID = {"cpus": "1", "mem": "128", "kernel-load": "copy", "pages": "thp", "start-time-us": "1"}
 
 
@@ -45,7 +46,7 @@ def test_value_missing(option):
           "run", f"--{option}")
 
 
-@pytest.mark.parametrize("option", VALUE_OPTIONS)
+@pytest.mark.parametrize("option", [o for o in VALUE_OPTIONS if o not in REPEATED])
 def test_given_twice(option):
     words = [f"--{option}", VALID.get(option, "x")]
     fails(BAD_ARGUMENT, f"option '--{option}' was given more than once", "run", *words, *words)
@@ -118,13 +119,22 @@ def test_append_with_odd_characters(text):
 
 @pytest.mark.parametrize("length", [0, 256, 5000])
 @pytest.mark.parametrize("suffix", ["", ":ro"])
-def test_rootfs_path(length, suffix):
+@pytest.mark.parametrize("option", ["rootfs", "disk"])
+def test_path_of_an_image(option, length, suffix):
     value = "x" * length + suffix
     if value == ":ro":
-        fails(BAD_CONFIG, "disk :ro: No such file or directory", "run", "--rootfs", value)
+        fails(BAD_CONFIG, "disk :ro: No such file or directory", "run", f"--{option}", value)
     else:
-        fails(BAD_ARGUMENT, f"option '--rootfs': a path of {length} bytes, expected 1 to 255",
-              "run", "--rootfs", value)
+        fails(BAD_ARGUMENT, f"option '--{option}': a path of {length} bytes, expected 1 to 255", "run", f"--{option}", value)
+
+
+def test_too_many_disks(tmp_path):
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(512))
+    words = ["--disk", path] * 40
+    result = run("run", *words)
+    assert result.status == BAD_ARGUMENT and len(result.messages) == 1
+    assert "one too many, expected at most" in result.messages[0] and str(path) in result.messages[0]
 
 
 @pytest.mark.parametrize("args", [["--append", "x" * 2048], ["--append", "y" * 2010],
