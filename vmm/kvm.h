@@ -48,8 +48,7 @@ int kvm_set_memslot(const struct kvm *k, uint32_t slot, uint64_t gpa, void *hva,
 
 /*
  * Raises `gsi` (edge-triggered) before it returns. An irqfd only begins to: for lines of the IOAPIC
- * KVM hands each signal of it to a kernel thread; and when a VM with irqfds ends, the kernel waits
- * for a grace period for each of them. Any thread.
+ * KVM hands each signal of it to a kernel thread. Any thread.
  */
 void kvm_pulse(const struct kvm *k, uint32_t gsi);
 
